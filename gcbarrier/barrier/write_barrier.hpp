@@ -1,0 +1,39 @@
+// What a generational collector asks of a write barrier, whether its memory is made by instructions in the
+// mutator or by the kernel. A collector written against this concept runs with any of them.
+#ifndef GCBARRIER_BARRIER_WRITE_BARRIER_HPP
+#define GCBARRIER_BARRIER_WRITE_BARRIER_HPP
+
+#include <concepts>
+#include <cstddef>
+#include <string_view>
+
+#include "../address_range.hpp"
+#include "../dirty_set.hpp"
+#include "../error.hpp"
+#include "../version.hpp"
+
+GCBARRIER_NAMESPACE_BEGIN
+
+// A cycle, with the world stopped:
+//   written()    the remembered set: every pointer store since the last rearm(), plus what was retained
+//   retain(r)    r goes into the next set though nobody writes it (safe from several marker threads at once)
+//   rearm()      forget what was seen; called last, so that the collector's own writes are not remembered
+// The store is called by mutators at any time, from any thread.
+template <class B>
+concept write_barrier = requires(B barrier, void** slot, void* value, address_range range) {
+  { B::name } -> std::convertible_to<std::string_view>;
+  // The mutator's pointer store: *slot = value plus whatever the barrier needs. Inlined.
+  { barrier.store(slot, value) } -> std::same_as<void>;
+  // Memory the collector will ask about: pointer stores outside all arenas are never remembered. New memory
+  // is in the next set. Both ends page-aligned.
+  { barrier.add_arena(range) } -> std::same_as<error>;
+  { barrier.written() } -> std::same_as<dirty_set>;
+  { barrier.retain(range) } -> std::same_as<void>;
+  { barrier.rearm() } -> std::same_as<void>;
+  // Bytes: runs of the set begin and end on multiples of this.
+  { barrier.granule() } -> std::convertible_to<std::size_t>;
+};
+
+GCBARRIER_NAMESPACE_END
+
+#endif

@@ -1,0 +1,195 @@
+// Written pages from the page tables: userfaultfd asynchronous write-protect and PAGEMAP_SCAN.
+//
+// A protected page carries a bit in its page-table entry. The first write to it takes a fault that the kernel
+// resolves by itself: it drops the bit and lets the write through. "Written" is the bit's absence;
+// PAGEMAP_SCAN reports those pages and sets the bit again under the page-table lock, so a write is either
+// before the scan and reported, or after it and faults.
+#ifndef GCBARRIER_MECHANISM_UFFD_ASYNC_HPP
+#define GCBARRIER_MECHANISM_UFFD_ASYNC_HPP
+
+#include <cerrno>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "../address_range.hpp"
+#include "../error.hpp"
+#include "../kernel/descriptor.hpp"
+#include "../kernel/mapped_array.hpp"
+#include "../kernel/page_scan.hpp"
+#include "../kernel/system_calls.hpp"
+#include "../kernel/userfaultfd.hpp"
+#include "../run_list.hpp"
+#include "../version.hpp"
+#include "mechanism.hpp"
+
+GCBARRIER_NAMESPACE_BEGIN
+
+// Descriptors opened by this very process before a sandbox forbade it: a userfaultfd on which UFFDIO_API has
+// granted kernel::async_write_protect_features, and /proc/self/pagemap open for reading.
+struct adopted_descriptors {
+  int userfaultfd = -1;
+  int pagemap = -1;
+};
+
+class uffd_async {
+ public:
+  // Errors: those of open_userfaultfd and negotiate_async, and of opening /proc/self/pagemap (EACCES after
+  // setuid or with dumpable 0, ENOENT without /proc).
+  static result<uffd_async> open(kernel::system_calls calls) {
+    uffd_async made(calls);
+    if (const error why = made.scratch_.reserve(scratch_regions)) return why;
+    made.scratch_.resize(scratch_regions);
+    if (const error why = made.open_descriptors()) return why;
+    return made;
+  }
+
+  // Uses descriptors opened earlier, and owns them from now on. Makes no call that a sandbox might kill for:
+  // in particular it never opens new ones, so it is lost in a forked child.
+  static result<uffd_async> adopt(kernel::system_calls calls, adopted_descriptors from) {
+    uffd_async made(calls);
+    made.adopted_ = true;
+    if (const error why = made.scratch_.reserve(scratch_regions)) return why;
+    made.scratch_.resize(scratch_regions);
+    made.userfaultfd_ = kernel::descriptor(calls, from.userfaultfd);
+    made.pagemap_ = kernel::descriptor(calls, from.pagemap);
+    return made;
+  }
+
+  [[nodiscard]] static constexpr mechanism_kind kind() { return mechanism_kind::uffd_async; }
+  [[nodiscard]] mechanism_traits traits() const { return {true, true, false}; }
+  [[nodiscard]] mechanism_counters counters() const { return counters_; }
+
+  error attach(address_range range) {
+    ++counters_.system_calls;
+    return kernel::register_range(calls_, userfaultfd_.number(), range);
+  }
+  error detach(address_range range) {
+    ++counters_.system_calls;
+    return kernel::unregister_range(calls_, userfaultfd_.number(), range);
+  }
+
+  error read(address_range range, run_list& out) { return scan(range, false, &out); }
+  error read_and_protect(address_range range, run_list& out) { return scan(range, true, &out); }
+  // By a scan whose answer is thrown away: UFFDIO_WRITEPROTECT pays for every page of the range, protected or
+  // not.
+  error protect(address_range range) { return scan(range, true, nullptr); }
+  error unprotect(address_range range) {
+    ++counters_.system_calls;
+    return kernel::write_protect(calls_, userfaultfd_.number(), range, false);
+  }
+
+  error reopen() {
+    if (adopted_)
+      return {"reopen", EPERM, {}, "adopted descriptors cannot be opened again; open a new tracker"};
+    // If somebody closed ours, the number may be another file's by now: close only what still answers as
+    // ours.
+    if (!is_ours(userfaultfd_.number())) userfaultfd_.release();
+    if (!scans(pagemap_.number())) pagemap_.release();
+    userfaultfd_ = {};
+    pagemap_ = {};
+    return open_descriptors();
+  }
+
+ private:
+  explicit uffd_async(kernel::system_calls calls) : calls_(calls), scratch_(calls) {}
+
+  // One ioctl per so many runs; 96 KiB, which stays in the second-level cache.
+  static constexpr std::size_t scratch_regions = 4096;
+
+  error open_descriptors() {
+    result<kernel::descriptor> opened = kernel::open_userfaultfd(calls_);
+    if (!opened) return opened.error();
+    if (const error why = kernel::negotiate_async(calls_, opened->number())) return why;
+    const long number = calls_.open("/proc/self/pagemap", O_RDONLY);
+    if (number < 0) {
+      const char* advice =
+          number == -EACCES   ? "this process is not dumpable: prctl(PR_SET_DUMPABLE, 1) mends it"
+          : number == -ENOENT ? "mount /proc, or open the tracker before entering the container"
+                              : "";
+      return {"open /proc/self/pagemap", static_cast<int>(-number), {}, advice};
+    }
+    kernel::descriptor pagemap(calls_, static_cast<int>(number));
+    if (!scans(pagemap.number())) {
+      return {
+          "PAGEMAP_SCAN", ENOTSUP, {}, "needs Linux 6.7 and a /proc/self/pagemap that is the kernel's own"};
+    }
+    userfaultfd_ = std::move(*opened);
+    pagemap_ = std::move(pagemap);
+    return {};
+  }
+
+  // A userfaultfd refuses a second handshake with EINVAL (EPERM for bits that we do not ask for); other files
+  // do not know the request at all.
+  [[nodiscard]] bool is_ours(int descriptor) const {
+    kernel::uapi::uffdio_api api{kernel::uapi::api_version, kernel::async_write_protect_features, 0};
+    const long answer = calls_.ioctl(descriptor, kernel::uapi::ioctl_api, &api);
+    return answer == -EINVAL;
+  }
+  // Whether the descriptor knows PAGEMAP_SCAN, asked with an empty range.
+  [[nodiscard]] bool scans(int descriptor) const {
+    kernel::scan_request nothing;
+    nothing.require_registered = false;
+    return static_cast<bool>(kernel::scan_pages(calls_, descriptor, nothing));
+  }
+
+  // `out` null: the answer is not wanted.
+  error scan(address_range range, bool protect, run_list* out) {
+    // Holes pass the kernel's check for registered memory, so an arena that was unmapped or moved away would
+    // read as clean for ever. msync with nothing to do fails on them.
+    ++counters_.system_calls;
+    const long mapped = calls_.call(SYS_msync, range.begin, range.bytes(), MS_ASYNC);
+    if (mapped < 0)
+      return {"msync", static_cast<int>(-mapped), range, "part of the arena was unmapped or moved"};
+
+    kernel::scan_request request;
+    request.protect = protect;
+    request.regions = {scratch_.data(), scratch_.size()};
+    std::uintptr_t position = range.begin;
+    while (position < range.end) {
+      request.range = {position, range.end};
+      ++counters_.system_calls;
+      const result<kernel::scan_answer> answer = kernel::scan_pages(calls_, pagemap_.number(), request);
+      if (!answer) return answer.error();
+      const std::optional<std::uintptr_t> reached = take(answer->regions, request.range, out);
+      if (!reached)
+        return {"PAGEMAP_SCAN", EPROTO, range, "the kernel returned regions outside of what was asked"};
+      if (protect) counters_.pages_protected += pages_in(answer->regions);
+      if (answer->complete) return {};
+      // Not walk_end, which can be stale; the pages after the last region are at worst read once more.
+      position = *reached;
+    }
+    return {};
+  }
+
+  // Appends the regions to `out`. Returns where the last one ended, or nothing if they are not ordered ranges
+  // within `range`: then nothing in them can be trusted.
+  static std::optional<std::uintptr_t> take(std::span<const kernel::page_region> regions, address_range range,
+                                            run_list* out) {
+    std::uintptr_t reached = range.begin;
+    for (const kernel::page_region& region : regions) {
+      if (region.start < reached || region.end <= region.start || region.end > range.end) return std::nullopt;
+      reached = region.end;
+      if (out != nullptr) out->append({region.start, region.end});
+    }
+    return reached;
+  }
+
+  static std::uint64_t pages_in(std::span<const kernel::page_region> regions) {
+    std::uint64_t bytes = 0;
+    for (const kernel::page_region& region : regions) bytes += region.end - region.start;
+    return bytes / kernel::page_size();
+  }
+
+  kernel::system_calls calls_;
+  kernel::descriptor userfaultfd_;
+  kernel::descriptor pagemap_;
+  kernel::mapped_array<kernel::page_region> scratch_;
+  mechanism_counters counters_;
+  bool adopted_ = false;
+};
+static_assert(mechanism<uffd_async>);
+
+GCBARRIER_NAMESPACE_END
+
+#endif

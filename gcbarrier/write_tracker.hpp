@@ -1,0 +1,462 @@
+// What a runtime uses: registers heap arenas, and returns the pages written since the last collection.
+#ifndef GCBARRIER_WRITE_TRACKER_HPP
+#define GCBARRIER_WRITE_TRACKER_HPP
+
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "address_range.hpp"
+#include "dirty_set.hpp"
+#include "error.hpp"
+#include "kernel/fork_sentinel.hpp"
+#include "kernel/mapped_array.hpp"
+#include "kernel/mappings.hpp"
+#include "kernel/system_calls.hpp"
+#include "mechanism/any_mechanism.hpp"
+#include "mechanism/mechanism.hpp"
+#include "page_bitmap.hpp"
+#include "run_list.hpp"
+#include "version.hpp"
+
+GCBARRIER_NAMESPACE_BEGIN
+
+// Since the tracker was opened.
+struct tracker_counters {
+  std::uint64_t collections = 0;    // calls of collect() and peek()
+  std::uint64_t pages_scanned = 0;  // that the mechanism was asked about
+  std::uint64_t pages_dirty = 0;    // in the sets returned
+  std::uint64_t pages_armed = 0;    // newly protected
+  std::uint64_t system_calls = 0;
+  std::uint64_t nanoseconds = 0;  // in collect(), peek() and arm()
+};
+
+// The promise: for every write to an arena that completed before collect() was called, its page is in that
+// result or in an earlier one since the arena was armed; a write that races with collect() is in this result
+// or the next. Whatever goes wrong, the answer widens, up to whole arenas, and problem() says why. It never
+// narrows.
+//
+// Two ways to use it. While mutators run: collect(), which reads and protects in one step. With the world
+// stopped: peek(), then the collection, then arm(), so that the collector's own writes cost no faults and are
+// not reported.
+//
+// Threads: mutators need nothing. retain() may be called by several threads at once; every other call needs
+// the caller's exclusion, against retain() too. Memory: everything is reserved when arenas are added, from
+// mmap, never from malloc; collect(), peek(), arm() and retain() allocate nothing. Fork: a child that uses an
+// inherited tracker is noticed; its first result is everything, and the parent's tracking is not disturbed.
+template <mechanism Mechanism>
+class basic_write_tracker {
+ public:
+  static result<basic_write_tracker> over(Mechanism mechanism, kernel::system_calls calls = {}) {
+    basic_write_tracker made(std::move(mechanism), calls);
+    if (const error why = made.sentinel_.open()) return why;
+    return made;
+  }
+
+  basic_write_tracker(basic_write_tracker&&) noexcept = default;
+  basic_write_tracker& operator=(basic_write_tracker&&) noexcept = default;
+  ~basic_write_tracker() = default;
+
+  // ---- arenas ----
+
+  // Begins to track memory, mapped and writable, on ordinary pages, page-aligned. All of it is in the next
+  // set, unless arm() comes first. Arming empty space costs page tables and its first writes a second fault:
+  // add what holds objects and grow. Errors: EINVAL misaligned or empty; EEXIST overlaps an arena; ENOMEM not
+  // all mapped; EACCES not writable; ENOTSUP hugetlb; EBUSY another userfaultfd's; those of the mechanism.
+  // Nothing is tracked after an error.
+  error add_arena(address_range range) {
+    if (range.empty() || !range.aligned_to(kernel::page_size())) {
+      return {"add_arena", EINVAL, range, "both ends must lie on page boundaries"};
+    }
+    std::size_t at = 0;
+    while (at < arenas_.size() && arenas_[at].range.begin < range.begin) ++at;
+    if (overlaps_another(range, nullptr)) {
+      return {"add_arena", EEXIST, range, "it overlaps an arena of this tracker"};
+    }
+    if (const error why = make_room(arenas_.size() + 1, tracked_bytes() + range.bytes())) return why;
+    arena fresh(calls_);
+    if (const error why = fresh.cover(range)) return why;
+    fresh.clear_bits();
+    if (const error why = kernel::check_tracked_memory(calls_, range)) return why;
+    if (in_child()) start_over();
+    if (const error why = mechanism_.attach(range)) return why;
+    fresh.range = range;
+    fresh.reported.set(range);
+    arenas_.insert(at, std::move(fresh));
+    return {};
+  }
+
+  // Changes the size of the arena that begins at `base`. What is added is in the next set. To shrink, call it
+  // before the memory is unmapped. Errors as for add_arena; the arena is as it was after one.
+  error resize_arena(const void* base, std::size_t bytes) {
+    arena* const found = find(base);
+    if (found == nullptr) return no_such("resize_arena", base);
+    const address_range before = found->range;
+    const address_range after(base, bytes);
+    if (bytes == 0 || bytes % kernel::page_size() != 0) {
+      return {"resize_arena", EINVAL, after, "the size must be whole pages; remove_arena to end it"};
+    }
+    if (in_child()) start_over();
+    if (after.end <= before.end) {
+      if (after.end < before.end) (void)mechanism_.detach({after.end, before.end});
+    } else {
+      const address_range added{before.end, after.end};
+      if (overlaps_another(after, found))
+        return {"resize_arena", EEXIST, added, "another arena is in the way"};
+      if (const error why = make_room(arenas_.size(), tracked_bytes() + added.bytes())) return why;
+      if (const error why = kernel::check_tracked_memory(calls_, added)) return why;
+      if (const error why = found->cover(after)) return why;
+      if (const error why = mechanism_.attach(after)) {
+        (void)found->cover(before);  // smaller: cannot fail
+        return why;
+      }
+      found->reported.set(added);
+    }
+    if (after.end < before.end) (void)found->cover(after);
+    found->range = after;
+    return {};
+  }
+
+  // Ends tracking; the memory stays as it is, writable. ENOENT if no arena begins there; otherwise the arena
+  // is gone from the tracker even if the mechanism reports an error.
+  error remove_arena(const void* base) {
+    arena* const found = find(base);
+    if (found == nullptr) return no_such("remove_arena", base);
+    if (in_child()) start_over();
+    const error why = found->lost ? error{} : mechanism_.detach(found->range);
+    arenas_.erase(static_cast<std::size_t>(found - arenas_.begin()));
+    return why;
+  }
+
+  // ---- a collection ----
+
+  // The remembered set, protected again in the same atomic step where the mechanism can (see traits()). The
+  // result is valid until the next call of any function but retain().
+  dirty_set collect() { return read_all(true); }
+
+  // What collect() would return, changing nothing.
+  dirty_set peek() { return read_all(false); }
+
+  // Forgets every write so far, read or not: the end of a stop-the-world collection.
+  void arm() {
+    const stopwatch clock(counters_.nanoseconds);
+    problem_ = {};
+    if (in_child()) start_over();
+    if (mechanism_.traits().clears_whole_process) {
+      protect_whole_process();
+    } else {
+      for (arena& one : arenas_) {
+        if (one.lost && !revive(one)) continue;
+        if (const error why = mechanism_.protect(one.range)) lose(one, why);
+      }
+    }
+    for (arena& one : arenas_) one.reported.clear();
+  }
+
+  // ---- what the kernel cannot know ----
+
+  // The pages that this range touches are in the next set though nobody writes them: they still hold pointers
+  // to young objects. Not between arm() and the next set: after that, what was retained since the last one.
+  void retain(address_range range) {
+    for (arena& one : arenas_) one.retained.set(range);
+  }
+
+  // The pages that this range touches are in every set from now on: memory written behind the page tables'
+  // back, by pinned pages (io_uring registered buffers, O_DIRECT, RDMA) or through another mapping.
+  void always_dirty(address_range range, bool enabled = true) {
+    for (arena& one : arenas_) {
+      if (enabled) {
+        one.always.set(range);
+      } else {
+        one.always.reset(range);
+      }
+    }
+  }
+
+  // Announces a bulk write: makes the pages that this range touches free to write, in one call, and they are
+  // in the next set. Pays from about four pages.
+  error expect_writes(address_range range) {
+    if (in_child()) start_over();
+    error problem;
+    for (arena& one : arenas_) {
+      const address_range part = range.widened_to(kernel::page_size()).intersection(one.range);
+      if (part.empty() || one.lost) continue;
+      if (const error why = mechanism_.unprotect(part)) {
+        lose(one, why);
+        problem = why;
+      }
+    }
+    return problem;
+  }
+
+  // ---- looking at it ----
+
+  // Why the last collect(), peek() or arm() knows less than it should, and answered with whole arenas, now or
+  // at the next call. No error: the answer is exact to the page.
+  [[nodiscard]] const error& problem() const { return problem_; }
+  [[nodiscard]] mechanism_kind kind() const { return mechanism_.kind(); }
+  [[nodiscard]] mechanism_traits traits() const { return mechanism_.traits(); }
+  [[nodiscard]] std::size_t arena_count() const { return arenas_.size(); }
+  [[nodiscard]] std::size_t tracked_bytes() const {
+    std::size_t sum = 0;
+    for (const arena& one : arenas_) sum += one.range.bytes();
+    return sum;
+  }
+  [[nodiscard]] tracker_counters counters() const {
+    tracker_counters now = counters_;
+    now.pages_armed = mechanism_.counters().pages_protected;
+    now.system_calls = mechanism_.counters().system_calls;
+    return now;
+  }
+
+ private:
+  struct arena {
+    arena() = default;
+    explicit arena(kernel::system_calls calls) : reported(calls), retained(calls), always(calls) {}
+
+    address_range range;
+    page_bitmap reported;  // beside what the mechanism says: in every set until the next arming
+    page_bitmap retained;  // joins `reported` at the next set
+    page_bitmap always;
+    bool lost = false;  // must be attached again before the mechanism's word counts
+
+    error cover(address_range to) {
+      for (page_bitmap* bits : {&reported, &retained, &always}) {
+        if (const error why = bits->cover(to, kernel::page_size())) return why;
+      }
+      return {};
+    }
+    void clear_bits() {
+      for (page_bitmap* bits : {&reported, &retained, &always}) bits->clear();
+    }
+  };
+
+  class stopwatch {
+   public:
+    explicit stopwatch(std::uint64_t& sum) : sum_(sum) {}
+    ~stopwatch() {
+      const auto spent = std::chrono::steady_clock::now() - start_;
+      sum_ += static_cast<std::uint64_t>(std::chrono::nanoseconds(spent).count());
+    }
+    stopwatch(const stopwatch&) = delete;
+    stopwatch& operator=(const stopwatch&) = delete;
+
+   private:
+    std::uint64_t& sum_;
+    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  };
+
+  basic_write_tracker(Mechanism mechanism, kernel::system_calls calls)
+      : calls_(calls),
+        mechanism_(std::move(mechanism)),
+        sentinel_(calls),
+        arenas_(calls),
+        scanned_(calls),
+        united_(calls) {}
+
+  static error no_such(const char* operation, const void* base) {
+    return {operation, ENOENT, address_range(base, 1), "no arena begins there"};
+  }
+  arena* find(const void* base) {
+    for (arena& one : arenas_) {
+      if (one.range.begin == reinterpret_cast<std::uintptr_t>(base)) return &one;
+    }
+    return nullptr;
+  }
+  bool overlaps_another(address_range range, const arena* but) {
+    for (arena& one : arenas_) {
+      if (&one != but && one.range.overlaps(range)) return true;
+    }
+    return false;
+  }
+
+  // Every other page is the most runs that there can be.
+  error make_room(std::size_t arenas, std::size_t bytes) {
+    const std::size_t runs = bytes / kernel::page_size() / 2 + arenas + 1;
+    if (const error why = arenas_.reserve(arenas)) return why;
+    if (const error why = scanned_.reserve(runs)) return why;
+    return united_.reserve(runs);
+  }
+
+  // ---- failure and recovery ----
+
+  [[nodiscard]] bool in_child() const { return sentinel_.in_child(); }
+
+  // In a forked child: nothing is registered here, and the descriptors name the parent's memory.
+  void start_over() {
+    sentinel_.settle();
+    lose_everything({"fork", ECHILD, {}, "a forked child starts with everything written"});
+    if (const error why = mechanism_.reopen()) problem_ = why;
+  }
+
+  void lose(arena& one, const error& why) {
+    one.lost = true;
+    one.reported.set(one.range);
+    problem_ = why;
+  }
+  void lose_everything(const error& why) {
+    for (arena& one : arenas_) lose(one, why);
+  }
+
+  // Tries to attach a lost arena again; all of it counts as written until the next arming. If the descriptors
+  // are gone, opens new ones, which costs the other arenas their registration.
+  bool revive(arena& one) {
+    one.reported.set(one.range);
+    error why = mechanism_.attach(one.range);
+    if (why && (why.code == EBADF || why.code == ENOTTY)) {
+      lose_everything(why);
+      why = mechanism_.reopen();
+      if (!why) why = mechanism_.attach(one.range);
+    }
+    if (why) {
+      problem_ = why;
+      return false;
+    }
+    one.lost = false;
+    return true;
+  }
+
+  // ---- reading ----
+
+  dirty_set read_all(bool protect) {
+    const stopwatch clock(counters_.nanoseconds);
+    problem_ = {};
+    if (in_child()) start_over();
+    scanned_.clear();
+    const bool at_once = mechanism_.traits().clears_whole_process;
+    for (arena& one : arenas_) read(one, protect && !at_once);
+    if (protect && at_once) protect_whole_process();
+    for (arena& one : arenas_) {
+      if (one.lost) one.reported.set(one.range);
+      one.reported.merge(one.retained);
+      one.retained.clear();
+    }
+    const dirty_set answer(with_reported());
+    if (protect) {
+      for (arena& one : arenas_) one.reported.clear();
+    }
+    ++counters_.collections;
+    counters_.pages_scanned += tracked_bytes() / kernel::page_size();
+    counters_.pages_dirty += answer.bytes() / kernel::page_size();
+    return answer;
+  }
+
+  void read(arena& one, bool protect) {
+    if (one.lost && !revive(one)) return;
+    const error why =
+        protect ? mechanism_.read_and_protect(one.range, scanned_) : mechanism_.read(one.range, scanned_);
+    if (!why) return;
+    // Pages may have been protected that were not reported: all of it is written, and it begins anew at once
+    // so that the next answer is exact again.
+    lose(one, why);
+    const error cause = why;
+    if (revive(one)) {
+      const error again = protect ? mechanism_.protect(one.range) : error{};
+      if (again) lose(one, again);
+    }
+    problem_ = cause;
+  }
+
+  void protect_whole_process() {
+    if (arenas_.empty()) return;
+    for (arena& one : arenas_) {
+      if (one.lost && !revive(one)) return;
+    }
+    if (const error why = mechanism_.protect(arenas_[0].range)) lose_everything(why);
+  }
+
+  // The union of what was scanned with the pages that are dirty for other reasons.
+  std::span<const address_range> with_reported() {
+    bool any = false;
+    for (const arena& one : arenas_) any |= !one.reported.empty() || !one.always.empty();
+    if (!any) return scanned_.runs();
+    united_.clear();
+    const std::span<const address_range> scanned = scanned_.runs();
+    std::size_t next = 0;
+    for (arena& one : arenas_) {
+      for (std::uintptr_t at = one.range.begin; at < one.range.end;) {
+        const address_range reported = earlier(one.reported.next_run(at), one.always.next_run(at));
+        if (reported.empty()) break;
+        while (next < scanned.size() && scanned[next].begin <= reported.begin) united_.unite(scanned[next++]);
+        united_.unite(reported);
+        at = reported.end;
+      }
+    }
+    while (next < scanned.size()) united_.unite(scanned[next++]);
+    return united_.runs();
+  }
+  static address_range earlier(address_range a, address_range b) {
+    if (a.empty()) return b;
+    return b.empty() || a.begin <= b.begin ? a : b;
+  }
+
+  kernel::system_calls calls_;
+  Mechanism mechanism_;
+  kernel::fork_sentinel sentinel_;
+  kernel::mapped_array<arena> arenas_;  // ordered by address
+  run_list scanned_;
+  run_list united_;
+  tracker_counters counters_;
+  error problem_;
+};
+
+struct tracker_options {
+  // Which mechanism to use; none: the best that works here, in the order uffd_async, soft_dirty, mprotect.
+  std::optional<mechanism_kind> mechanism = std::nullopt;
+  // Use uffd_async on descriptors opened earlier, without any probing that a sandbox might kill for.
+  std::optional<adopted_descriptors> adopted = std::nullopt;
+  kernel::system_calls calls = {};
+};
+
+// What was chosen at open, and why what would have been better was not.
+struct mechanism_choice {
+  mechanism_kind chosen = mechanism_kind::uffd_async;
+  error refused[mechanism_count];  // by mechanism_kind; no error: it works, or was not tried
+};
+
+class write_tracker : public basic_write_tracker<any_mechanism> {
+ public:
+  // Errors: what prevented the mechanism that was asked for, or the last one tried.
+  static result<write_tracker> open(const tracker_options& options = {}) {
+    mechanism_choice choice;
+    if (options.adopted) {
+      result<uffd_async> adopted = uffd_async::adopt(options.calls, *options.adopted);
+      if (!adopted) return adopted.error();
+      return over_chosen(std::move(*adopted), choice, options.calls);
+    }
+    error last;
+    for (int i = 0; i < mechanism_count; ++i) {
+      const auto kind = static_cast<mechanism_kind>(i);
+      if (options.mechanism && *options.mechanism != kind) continue;
+      result<any_mechanism> opened = any_mechanism::open(kind, options.calls);
+      if (opened) {
+        choice.chosen = kind;
+        return over_chosen(std::move(*opened), choice, options.calls);
+      }
+      last = choice.refused[i] = opened.error();
+    }
+    return last;
+  }
+
+  [[nodiscard]] const mechanism_choice& choice() const { return choice_; }
+
+ private:
+  using base = basic_write_tracker<any_mechanism>;
+  write_tracker(base tracker, const mechanism_choice& choice) : base(std::move(tracker)), choice_(choice) {}
+
+  static result<write_tracker> over_chosen(any_mechanism chosen, const mechanism_choice& choice,
+                                           kernel::system_calls calls) {
+    result<base> made = base::over(std::move(chosen), calls);
+    if (!made) return made.error();
+    return write_tracker(std::move(*made), choice);
+  }
+
+  mechanism_choice choice_;
+};
+
+GCBARRIER_NAMESPACE_END
+
+#endif
