@@ -1,0 +1,33 @@
+// Memory that mimalloc serves one old space from, and nothing else.
+#ifndef GCHEAP_ARENA_POOL_HPP
+#define GCHEAP_ARENA_POOL_HPP
+
+#include <gcbarrier/address_range.hpp>
+#include <gcbarrier/error.hpp>
+
+#include <cstddef>
+#include <memory>
+
+namespace gcheap {
+
+// The unit in which mimalloc 2 takes memory from an arena (its segment), and to which an arena must be
+// aligned.
+inline constexpr std::size_t arena_step = std::size_t{32} << 20;
+
+// A contiguous reservation: a prefix for the nursery, then an exclusive mimalloc arena.
+struct heap_memory {
+  gcbarrier::address_range prefix;  // ends where the arena begins
+  gcbarrier::address_range arena;   // whole steps
+  int mimalloc_id = 0;
+};
+
+// mimalloc never forgets an arena and takes 64 at most, so those of closed heaps are kept for new ones of the
+// same layout. Thread-safe. Both sizes are rounded up to whole steps.
+gcbarrier::result<heap_memory> acquire_heap_memory(std::size_t prefix_bytes, std::size_t arena_bytes);
+
+// Nothing may be allocated in it any more.
+void release_heap_memory(const heap_memory& memory);
+
+}  // namespace gcheap
+
+#endif

@@ -1,0 +1,267 @@
+// A generational collector over any write barrier: bump nursery, mark-sweep old space, precise roots.
+#ifndef GCHEAP_COLLECTOR_HPP
+#define GCHEAP_COLLECTOR_HPP
+
+#include <gcbarrier/address_range.hpp>
+#include <gcbarrier/barrier/write_barrier.hpp>
+#include <gcbarrier/dirty_set.hpp>
+#include <gcbarrier/error.hpp>
+#include <gcbarrier/kernel/system_calls.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "evacuation.hpp"
+#include "mark.hpp"
+#include "object.hpp"
+#include "roots.hpp"
+#include "search.hpp"
+#include "space.hpp"
+#include "statistics.hpp"
+#include "verify.hpp"
+
+namespace gcheap {
+
+struct collector_options {
+  std::size_t nursery_bytes = std::size_t{8} << 20;
+  std::size_t old_bytes = std::size_t{1} << 30;  // the limit; memory is used as objects come to lie in it
+  std::size_t first_full_bytes = std::size_t{64}
+                                 << 20;  // of live old objects: when the first full collection is due
+  double growth = 2.0;  // the next is due when what survived the last has grown by this factor
+  bool verify = false;  // check the remembered set at every collection, by a walk of the old space
+};
+
+// One mutator thread: the one that opened it. A pointer to an object is good until the next allocation or
+// collection unless it is held by a root. Objects come zeroed; pointer fields hold null or objects of this
+// heap.
+template <gcbarrier::write_barrier Barrier>
+class collector {
+ public:
+  // `make_barrier(address_range)` returns result<Barrier>; the range holds every slot that will ever be
+  // stored to.
+  template <class Factory>
+  static gcbarrier::result<std::unique_ptr<collector>> open(const collector_options& options,
+                                                            Factory make_barrier) {
+    auto memory = space::open(options.nursery_bytes, options.old_bytes);
+    if (!memory) return memory.error();
+    auto barrier = make_barrier((*memory)->range());
+    if (!barrier) return barrier.error();
+    return std::unique_ptr<collector>(new collector(options, std::move(*memory), std::move(*barrier)));
+  }
+
+  // A new T, whose T::kind is its type; `length` elements where that has a tail. Null when the heap is out of
+  // memory, also after a full collection: the heap is intact, and there may be room again once roots are
+  // dropped.
+  template <class T>
+  [[nodiscard]] T* allocate(std::size_t length = 0) {
+    return reinterpret_cast<T*>(allocate(T::kind, length));
+  }
+  [[nodiscard]] object* allocate(const type& kind, std::size_t length = 0) {
+    const std::size_t bytes = object_bytes(kind, length);
+    if (bytes > large_bytes_) return allocate_large(kind, length, bytes);
+    void* const fresh = space_->young.allocate(bytes);
+    if (fresh == nullptr) return allocate_after_collection(kind, length, bytes);
+    return initialised(fresh, kind, length, bytes);
+  }
+
+  // What made allocate() return null.
+  [[nodiscard]] gcbarrier::error out_of_memory() const {
+    if (space_->old->growth_error()) return space_->old->growth_error();
+    return {"allocate", ENOMEM, space_->range(), "the old space is full: drop roots, or open a larger heap"};
+  }
+
+  // The only way to write a pointer into an object.
+  template <class T>
+  void store(field<T>& target, T* value) {
+    barrier_.store(target.slot(), value);
+  }
+
+  void collect_minor() { collect(false); }
+  void collect_full() { collect(true); }
+
+  [[nodiscard]] gcheap::roots& roots() { return roots_; }
+  [[nodiscard]] const gcheap::statistics& statistics() const { return statistics_; }
+  [[nodiscard]] std::size_t old_live_bytes() const { return space_->old->live_bytes(); }
+  [[nodiscard]] std::size_t old_held_bytes() const { return space_->old->held_bytes(); }
+  [[nodiscard]] Barrier& barrier() { return barrier_; }
+  [[nodiscard]] bool is_young(const void* p) const { return space_->young.contains(p); }
+
+ private:
+  collector(const collector_options& options, std::unique_ptr<space> memory, Barrier barrier)
+      : options_(options),
+        space_(std::move(memory)),
+        barrier_(std::move(barrier)),
+        evacuation_(space_->young, *space_->old),
+        next_full_bytes_(options.first_full_bytes),
+        large_bytes_(std::min(std::size_t{32} << 10, options.nursery_bytes / 8)) {
+    space_->old->on_growth([this](gcbarrier::address_range fresh) { return barrier_.add_arena(fresh); });
+  }
+
+  static object* initialised(void* fresh, const type& kind, std::size_t length, std::size_t bytes) {
+    std::memset(fresh, 0, bytes);
+    return with_header(static_cast<object*>(fresh), kind, length);
+  }
+  static object* with_header(object* o, const type& kind, std::size_t length) {
+    o->set_kind(kind);
+    if (kind.variable != tail::none) reinterpret_cast<variable_object*>(o)->length = length;
+    return o;
+  }
+
+  object* allocate_after_collection(const type& kind, std::size_t length, std::size_t bytes) {
+    collect(false);
+    void* const fresh = space_->young.allocate(bytes);
+    return fresh == nullptr ? nullptr : initialised(fresh, kind, length, bytes);
+  }
+
+  // Large objects are born old, as copying them costs more than it saves.
+  object* allocate_large(const type& kind, std::size_t length, std::size_t bytes) {
+    if (bytes > space_->old->range().bytes()) return nullptr;
+    bool collected = false;
+    if (space_->old->live_bytes() + bytes > next_full_bytes_) {
+      collect(true);
+      collected = true;
+    }
+    object* fresh = space_->old->allocate_zeroed(bytes);
+    if (fresh == nullptr && !collected) {
+      collect(true);
+      fresh = space_->old->allocate_zeroed(bytes);
+    }
+    return fresh == nullptr ? nullptr : with_header(fresh, kind, length);
+  }
+
+  // The whole of a collection, with the mutator stopped, which it is as it called. The last step is rearm():
+  // all that the collector and its allocator write before it is not remembered.
+  void collect(bool full) {
+    const std::uint64_t start = now();
+    find_remembered_slots();
+    evacuate();
+    full = full || !evacuation_.complete() || space_->old->live_bytes() > next_full_bytes_;
+    if (full) {
+      mark_and_sweep();
+      if (!evacuation_.complete()) evacuate_again();
+    }
+    for (void** const slot : evacuation_.young_slots()) {
+      if (!space_->old->range().contains(slot)) continue;
+      barrier_.retain(gcbarrier::address_range(slot, sizeof(void*)).widened_to(barrier_.granule()));
+      ++statistics_.retained_slots;
+    }
+    if (evacuation_.complete()) space_->young.reset();
+    statistics_.rearm_ns += timed([&] { barrier_.rearm(); });
+    (full ? statistics_.full_pauses : statistics_.minor_pauses).push_back(now() - start);
+  }
+
+  void find_remembered_slots() {
+    gcbarrier::dirty_set dirty;
+    statistics_.written_ns += timed([&] { dirty = barrier_.written(); });
+    slots_.clear();
+    statistics_.search_ns += timed([&] {
+      for (const gcbarrier::address_range run : dirty) search_run(run);
+    });
+    count_dirty(dirty);
+    statistics_.remembered_slots += slots_.size();
+    if (options_.verify) statistics_.verify_ns += timed([&] { verify(); });
+  }
+
+  void search_run(gcbarrier::address_range run) {
+    object* holder = nullptr;  // of the last hit, which is often that of the next
+    std::uintptr_t holder_end = 0;
+    search(find_, run, space_->young.range(), [&](void** slot) {
+      const auto at = reinterpret_cast<std::uintptr_t>(slot);
+      if (at >= holder_end) {
+        holder = space_->map.find(slot);
+        if (holder == nullptr) return;
+        holder_end = reinterpret_cast<std::uintptr_t>(holder) + bytes_of(holder);
+      }
+      if (is_slot(holder, slot)) slots_.push_back(slot);
+    });
+  }
+
+  void count_dirty(gcbarrier::dirty_set dirty) {
+    std::uintptr_t counted = 0;
+    for (const gcbarrier::address_range run : dirty) {
+      gcbarrier::address_range pages = run.widened_to(page_bytes_);
+      if (pages.begin < counted) pages.begin = counted;
+      counted = pages.end;
+      statistics_.dirty_pages += pages.bytes() / page_bytes_;
+      statistics_.dirty_bytes += run.bytes();
+      ++statistics_.dirty_runs;
+    }
+  }
+
+  // A missed slot is counted, and remembered after all: the program goes on, and the report has its number.
+  void verify() {
+    std::vector<void**> missed;
+    statistics_.verified_slots +=
+        find_missed(space_->map, space_->young.range(), slots_, [&](void** slot) { missed.push_back(slot); });
+    ++statistics_.verified_collections;
+    statistics_.missed_slots += missed.size();
+    slots_.insert(slots_.end(), missed.begin(), missed.end());
+  }
+
+  void evacuate() {
+    statistics_.promote_ns += timed([&] {
+      evacuation_.begin();
+      roots_.each([&](void** slot) { evacuation_.update(slot); });
+      for (void** const slot : slots_) evacuation_.update(slot);
+      evacuation_.drain();
+    });
+    statistics_.promoted_bytes += evacuation_.promoted_bytes();
+    statistics_.promoted_objects += evacuation_.promoted_objects();
+  }
+
+  // After a sweep made room. Of the slots that still pointed to the nursery, those of dead objects are gone.
+  void evacuate_again() {
+    slots_.clear();
+    for (void** const slot : evacuation_.young_slots()) {
+      const object* const holder = space_->map.find(slot);
+      if (holder != nullptr && is_slot(holder, slot)) slots_.push_back(slot);
+    }
+    evacuate();
+  }
+
+  void mark_and_sweep() {
+    statistics_.sweep_ns += timed([&] {
+      marker(space_->marks, space_->range()).mark_from(roots_);
+      statistics_.swept_bytes += space_->old->sweep(space_->marks);
+      if (!evacuation_.complete()) space_->marks.clear_all(space_->young.range());
+    });
+    const auto due =
+        static_cast<std::size_t>(static_cast<double>(space_->old->live_bytes()) * options_.growth);
+    next_full_bytes_ = std::max(options_.first_full_bytes, due);
+  }
+
+  static std::uint64_t now() {
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                          std::chrono::steady_clock::now().time_since_epoch())
+                                          .count());
+  }
+  template <class F>
+  static std::uint64_t timed(F f) {
+    const std::uint64_t start = now();
+    f();
+    return now() - start;
+  }
+
+  collector_options options_;
+  std::unique_ptr<space> space_;
+  Barrier barrier_;  // after the space: gone before its memory is
+  gcheap::roots roots_;
+  evacuation evacuation_;
+  gcheap::statistics statistics_;
+  std::vector<void**> slots_;  // the remembered set of this collection, in address order
+  search_function find_ = best_search().find;
+  std::size_t page_bytes_ = gcbarrier::kernel::page_size();
+  std::size_t next_full_bytes_;
+  std::size_t large_bytes_;
+};
+
+}  // namespace gcheap
+
+#endif

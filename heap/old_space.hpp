@@ -1,0 +1,89 @@
+// Where objects go that survive: mimalloc in an exclusive arena, grown in steps as objects come to lie in it.
+#ifndef GCHEAP_OLD_SPACE_HPP
+#define GCHEAP_OLD_SPACE_HPP
+
+#include <mimalloc.h>
+
+#include <gcbarrier/address_range.hpp>
+#include <gcbarrier/error.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "arena_pool.hpp"
+#include "object_map.hpp"
+
+namespace gcheap {
+
+// One thread only, the one that opened it: so is a mimalloc heap. Allocating and freeing write to headers
+// inside the space, so both must be done before the barrier's rearm().
+class old_space {
+ public:
+  // Called with memory in which objects are about to lie for the first time, in whole steps; an error means
+  // that it cannot be used.
+  using grow_function = std::function<gcbarrier::error(gcbarrier::address_range)>;
+
+  // `map` covers `arena` and outlives this.
+  static gcbarrier::result<std::unique_ptr<old_space>> open(const heap_memory& memory, object_map& map);
+  ~old_space();
+  old_space(const old_space&) = delete;
+  old_space& operator=(const old_space&) = delete;
+
+  void on_growth(grow_function grow) { grow_ = std::move(grow); }
+
+  // Memory for one object, which the caller fills in before the next collection; null where there is no room
+  // or the space could not grow, which growth_error() then tells.
+  [[nodiscard]] object* allocate(std::size_t bytes) { return adopt(mi_heap_malloc(heap_, bytes), bytes); }
+  [[nodiscard]] object* allocate_zeroed(std::size_t bytes) {
+    return adopt(mi_heap_zalloc(heap_, bytes), bytes);
+  }
+
+  // Frees every object that is not marked, and clears the marks. Returns the bytes freed.
+  std::size_t sweep(bitmap& live);
+
+  [[nodiscard]] gcbarrier::address_range range() const { return memory_.arena; }
+  [[nodiscard]] std::size_t live_bytes() const {
+    return live_bytes_;
+  }  // objects, without the allocator's waste
+  [[nodiscard]] std::size_t held_bytes() const { return held_steps_ * arena_step; }
+  [[nodiscard]] const gcbarrier::error& growth_error() const { return growth_error_; }
+
+ private:
+  old_space(const heap_memory& memory, object_map& map, mi_heap_t* heap)
+      : memory_(memory), map_(map), heap_(heap), held_(memory.arena.bytes() / arena_step) {}
+
+  object* adopt(void* block, std::size_t bytes) {
+    if (block == nullptr) return nullptr;
+    const std::size_t first = step_of(block);
+    const std::size_t last = step_of(static_cast<char*>(block) + bytes - 1);
+    if ((first != last || held_[first] == 0) && !grow(first, last)) {
+      mi_free(block);
+      return nullptr;
+    }
+    auto* const fresh = static_cast<object*>(block);
+    map_.add(fresh);
+    live_bytes_ += bytes;
+    return fresh;
+  }
+  bool grow(std::size_t first, std::size_t last);
+
+  [[nodiscard]] std::size_t step_of(const void* p) const {
+    return (reinterpret_cast<std::uintptr_t>(p) - memory_.arena.begin) / arena_step;
+  }
+
+  heap_memory memory_;
+  object_map& map_;
+  mi_heap_t* heap_;
+  grow_function grow_;
+  std::vector<char> held_;  // per step: the barrier knows it
+  std::size_t held_steps_ = 0;
+  std::size_t live_bytes_ = 0;
+  gcbarrier::error growth_error_;
+};
+
+}  // namespace gcheap
+
+#endif

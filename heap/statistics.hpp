@@ -1,0 +1,48 @@
+// What a collector did and what it cost. Times are nanoseconds of wall clock.
+#ifndef GCHEAP_STATISTICS_HPP
+#define GCHEAP_STATISTICS_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace gcheap {
+
+struct statistics {
+  std::vector<std::uint64_t> minor_pauses;  // one per collection of the nursery alone
+  std::vector<std::uint64_t> full_pauses;   // one per collection of nursery and old space
+
+  // Sums over all collections.
+  std::uint64_t written_ns = 0;  // asking the barrier what was written
+  std::uint64_t search_ns = 0;   // searching it for pointers into the nursery
+  std::uint64_t promote_ns = 0;  // copying survivors
+  std::uint64_t sweep_ns = 0;    // marking and sweeping, in full collections
+  std::uint64_t rearm_ns = 0;    // making the barrier ready for the next cycle
+  std::uint64_t verify_ns = 0;   // in the pauses too
+
+  std::uint64_t dirty_bytes = 0;
+  std::uint64_t dirty_pages = 0;  // pages that hold at least one dirty byte, whatever the barrier's granule
+  std::uint64_t dirty_runs = 0;
+  std::uint64_t remembered_slots = 0;  // old slots found to point into the nursery
+  std::uint64_t retained_slots = 0;    // that still did after the collection
+  std::uint64_t promoted_bytes = 0;
+  std::uint64_t promoted_objects = 0;
+  std::uint64_t swept_bytes = 0;
+
+  std::uint64_t verified_collections = 0;
+  std::uint64_t verified_slots =
+      0;  // old slots that pointed into the nursery, by a walk of the whole old space
+  std::uint64_t missed_slots = 0;  // those that the remembered set lacked: anything but 0 is a bug
+
+  [[nodiscard]] std::size_t collections() const { return minor_pauses.size() + full_pauses.size(); }
+  [[nodiscard]] std::uint64_t pause_ns() const {
+    std::uint64_t sum = 0;
+    for (const std::uint64_t pause : minor_pauses) sum += pause;
+    for (const std::uint64_t pause : full_pauses) sum += pause;
+    return sum;
+  }
+};
+
+}  // namespace gcheap
+
+#endif
