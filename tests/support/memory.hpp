@@ -12,7 +12,7 @@
 #include <gcbarrier/address_range.hpp>
 #include <gcbarrier/kernel/system_calls.hpp>
 #include <gcbarrier/kernel/uapi.hpp>
-#include <span>
+#include <ostream>
 #include <vector>
 
 namespace support {
@@ -44,6 +44,23 @@ constexpr const char* name_of(memory_kind kind) {
       return "untouched memory";
   }
   return "?";
+}
+
+// Ordered page numbers within a memory; doctest prints them.
+struct page_numbers : std::vector<std::size_t> {
+  using vector::vector;
+  friend std::ostream& operator<<(std::ostream& out, const page_numbers& numbers) {
+    out << "pages {";
+    for (const std::size_t number : numbers) out << ' ' << number;
+    return out << " }";
+  }
+};
+
+// first, first + 1, ..., first + count - 1.
+inline page_numbers consecutive(std::size_t first, std::size_t count) {
+  page_numbers numbers;
+  for (std::size_t i = 0; i < count; ++i) numbers.push_back(first + i);
+  return numbers;
 }
 
 // A mapping that begins at a multiple of 2 MiB, inside a reservation of its own: on both sides lies
@@ -121,8 +138,8 @@ class memory {
 
   // The page numbers in runs that lie in this memory; what lies outside is left out.
   template <class Runs>
-  [[nodiscard]] std::vector<std::size_t> pages_in(const Runs& runs) const {
-    std::vector<std::size_t> numbers;
+  [[nodiscard]] page_numbers pages_in(const Runs& runs) const {
+    page_numbers numbers;
     for (const auto& run : runs) {
       const gcbarrier::address_range part = as_range(run).intersection(range());
       for (std::uintptr_t at = part.begin; at < part.end; at += page_size()) {
@@ -152,13 +169,6 @@ class memory {
   std::size_t pages_ = 0;
   int file_ = -1;
 };
-
-// first, first + 1, ..., first + count - 1: what pages_in() is compared with.
-inline std::vector<std::size_t> consecutive(std::size_t first, std::size_t count) {
-  std::vector<std::size_t> numbers;
-  for (std::size_t i = 0; i < count; ++i) numbers.push_back(first + i);
-  return numbers;
-}
 
 }  // namespace support
 
