@@ -72,7 +72,7 @@ class system_calls {
  private:
   template <class T>
   static long word(T argument) {
-    if constexpr (std::is_pointer_v<T>) {
+    if constexpr (std::is_pointer_v<T> || std::is_null_pointer_v<T>) {
       return reinterpret_cast<long>(argument);
     } else {
       return static_cast<long>(argument);
