@@ -2,34 +2,37 @@
 #ifndef GCHEAP_ROOTS_HPP
 #define GCHEAP_ROOTS_HPP
 
+#include <cstddef>
+#include <vector>
+
 namespace gcheap {
 
-// A list through the handles themselves, so that a handle may live on the stack, in a C++ object or anywhere
-// else, and registering one allocates nothing. The mutator's thread only.
+// A table of the handles, each of which knows its place in it, so that they may come and go in any order. The
+// mutator's thread only.
 class roots {
  public:
   class link {
-   protected:
-    link(roots& list, void* value) : value_(value), previous_(&list.first_), next_(list.first_) {
-      if (next_ != nullptr) next_->previous_ = &next_;
-      list.first_ = this;
-    }
-    ~link() {
-      *previous_ = next_;
-      if (next_ != nullptr) next_->previous_ = previous_;
-    }
-
    public:
     link(const link&) = delete;
     link& operator=(const link&) = delete;
 
    protected:
+    link(roots& list, void* value) : value_(value), list_(list), place_(list.links_.size()) {
+      list.links_.push_back(this);
+    }
+    ~link() {
+      link* const last = list_.links_.back();
+      list_.links_[place_] = last;
+      last->place_ = place_;
+      list_.links_.pop_back();
+    }
+
     void* value_;
 
    private:
     friend class roots;
-    link** previous_;  // the pointer that points here
-    link* next_;
+    roots& list_;
+    std::size_t place_;
   };
 
   roots() = default;
@@ -39,11 +42,11 @@ class roots {
   // Calls f(slot) with every root's slot.
   template <class F>
   void each(F f) {
-    for (link* at = first_; at != nullptr; at = at->next_) f(&at->value_);
+    for (link* const at : links_) f(&at->value_);
   }
 
  private:
-  link* first_ = nullptr;
+  std::vector<link*> links_;
 };
 
 // A handle: a T* that is a root for as long as it lives. Needed wherever a pointer must survive an

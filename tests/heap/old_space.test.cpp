@@ -1,0 +1,118 @@
+#include <heap/space.hpp>
+
+#include <cerrno>
+#include <vector>
+
+#include "support.hpp"
+
+namespace {
+
+using gcbarrier::address_range;
+using gcheap::object;
+using heap_test::blob;
+
+constexpr std::size_t mib = std::size_t{1} << 20;
+
+struct fixture {
+  std::unique_ptr<gcheap::space> space = std::move(*gcheap::space::open(mib, 96 * mib));
+  std::vector<address_range> grown;
+
+  fixture() {
+    space->old->on_growth([this](address_range range) {
+      grown.push_back(range);
+      return gcbarrier::error{};
+    });
+  }
+  object* add(std::size_t bytes) {
+    object* const o = space->old->allocate(bytes);
+    if (o == nullptr) return nullptr;
+    o->set_kind(blob::kind);
+    reinterpret_cast<gcheap::variable_object*>(o)->length = bytes - sizeof(gcheap::variable_object);
+    return o;
+  }
+};
+
+TEST_CASE_FIXTURE(fixture, "the nursery lies just below an aligned old space") {
+  const address_range young = space->young.range();
+  const address_range old = space->old->range();
+  CHECK(young.bytes() == mib);
+  CHECK(young.end == old.begin);
+  CHECK(old.bytes() == 96 * mib);
+  CHECK(old.aligned_to(gcheap::arena_step));
+  CHECK(space->range() == address_range{young.begin, old.end});
+}
+
+TEST_CASE_FIXTURE(fixture, "every block lies in memory that was announced before, in whole steps") {
+  for (int i = 0; i < 3000; ++i) {
+    const object* const o = add(i % 50 == 0 ? 300000 : 16 + 16 * (i % 100));
+    REQUIRE(o != nullptr);
+    bool known = false;
+    for (const address_range range : grown) {
+      REQUIRE(range.aligned_to(gcheap::arena_step));
+      known = known || range.contains(address_range(o, gcheap::bytes_of(o)));
+    }
+    REQUIRE(known);
+    REQUIRE(reinterpret_cast<std::uintptr_t>(o) % gcheap::object_alignment == 0);
+    REQUIRE(space->map.is_object(o));
+  }
+  CHECK(space->old->held_bytes() == grown.size() * gcheap::arena_step);
+}
+
+TEST_CASE_FIXTURE(fixture, "a block of several steps announces all of them") {
+  object* const o = add(40 * mib);
+  REQUIRE(o != nullptr);
+  std::size_t announced = 0;
+  for (const address_range range : grown) announced += range.bytes();
+  CHECK(announced == 64 * mib);
+  CHECK(space->map.find(reinterpret_cast<char*>(o) + 39 * mib) == o);
+}
+
+TEST_CASE_FIXTURE(fixture, "a sweep frees what is not marked, for use again, and clears the marks") {
+  std::vector<object*> objects;
+  while (object* const o = add(64 << 10)) objects.push_back(o);
+  REQUIRE(objects.size() > 1000);
+  CHECK(add(64 << 10) == nullptr);
+  const std::size_t full = space->old->live_bytes();
+  for (std::size_t i = 0; i < objects.size(); i += 2) space->marks.set(objects[i]);
+  const std::size_t freed = space->old->sweep(space->marks);
+  CHECK(freed == objects.size() / 2 * (64 << 10));
+  CHECK(space->old->live_bytes() == full - freed);
+  for (std::size_t i = 0; i < objects.size(); ++i) {
+    REQUIRE(space->map.is_object(objects[i]) == (i % 2 == 0));
+    REQUIRE_FALSE(space->marks.test(objects[i]));
+  }
+  for (std::size_t i = 0; i < objects.size() / 2; ++i) REQUIRE(add(64 << 10) != nullptr);
+}
+
+TEST_CASE("growth that the barrier refuses is no memory, and its error is kept") {
+  auto space = std::move(*gcheap::space::open(mib, 96 * mib));
+  space->old->on_growth([](address_range range) {
+    return gcbarrier::error{"UFFDIO_REGISTER", ENOSPC, range, ""};
+  });
+  CHECK(space->old->allocate(64) == nullptr);
+  CHECK(space->old->growth_error().code == ENOSPC);
+  CHECK(space->old->live_bytes() == 0);
+}
+
+TEST_CASE("more heaps than mimalloc has arenas can come and go, each with clean memory") {
+  for (int i = 0; i < 200; ++i) {
+    auto space = std::move(*gcheap::space::open(mib, 96 * mib));
+    object* const o = space->old->allocate_zeroed(mib);
+    REQUIRE(o != nullptr);
+    const auto* const words = reinterpret_cast<const std::uint64_t*>(o);
+    for (std::size_t at = 0; at < mib / 8; at += 509) REQUIRE(words[at] == 0);
+    std::memset(static_cast<void*>(o), 0xff, mib);
+    auto* const young = static_cast<unsigned char*>(space->young.allocate(4096));
+    REQUIRE(young[100] == 0);
+    std::memset(young, 0xff, 4096);
+  }
+}
+
+TEST_CASE("absurd sizes are errors") {
+  CHECK(gcheap::space::open(mib, 0).error().code == EINVAL);
+  CHECK(gcheap::space::open(0, mib).error().code == EINVAL);
+  CHECK(gcheap::space::open(mib, ~std::size_t{0}).error().code == EINVAL);
+  CHECK(gcheap::space::open(~std::size_t{0}, mib).error().code == EINVAL);
+}
+
+}  // namespace

@@ -1,0 +1,106 @@
+// Negative controls of the verification: barriers that forget must be caught.
+#include <heap/verify.hpp>
+
+#include <gcbarrier/barrier/write_barrier.hpp>
+
+#include <vector>
+
+#include "support.hpp"
+
+namespace {
+
+using gcbarrier::address_range;
+using gcheap::root;
+using heap_test::new_node;
+using heap_test::node;
+using heap_test::node_array;
+using heap_test::open_heap;
+
+// A barrier whose sets lack the page that this address lies in.
+template <class Barrier>
+class dropping_a_page : public Barrier {
+ public:
+  static inline const void* dropped = nullptr;
+
+  static gcbarrier::result<dropping_a_page> open(address_range heap) {
+    auto inner = gcheap::open_barrier<Barrier>(heap);
+    if (!inner) return inner.error();
+    return dropping_a_page(std::move(*inner));
+  }
+
+  gcbarrier::dirty_set written() {
+    const address_range page = address_range(dropped, 1).widened_to(4096);
+    runs_.clear();
+    for (const address_range run : Barrier::written()) {
+      for (const address_range part : {run.intersection({std::uintptr_t{0}, page.begin}),
+                                       run.intersection({page.end, ~std::uintptr_t{0}})}) {
+        if (!part.empty()) runs_.push_back(part);
+      }
+    }
+    return gcbarrier::dirty_set(runs_);
+  }
+
+ private:
+  explicit dropping_a_page(Barrier inner) : Barrier(std::move(inner)) {}
+  std::vector<address_range> runs_;
+};
+
+// A barrier that takes no notice of retain().
+template <class Barrier>
+class not_retaining : public Barrier {
+ public:
+  static gcbarrier::result<not_retaining> open(address_range heap) {
+    auto inner = gcheap::open_barrier<Barrier>(heap);
+    if (!inner) return inner.error();
+    return not_retaining(std::move(*inner));
+  }
+  void retain(address_range /*range*/) {}
+
+ private:
+  explicit not_retaining(Barrier inner) : Barrier(std::move(inner)) {}
+};
+
+TEST_CASE_TEMPLATE("a barrier that drops one page is caught, and only then", Barrier, gcbarrier::card_table,
+                   gcheap::uffd_async_barrier, gcheap::mprotect_barrier) {
+  using dropping = dropping_a_page<Barrier>;
+  dropping::dropped = nullptr;
+  auto heap = open_heap<dropping>();
+  root<node_array> array(heap->roots(), heap->template allocate<node_array>(100000));
+  heap->collect_minor();
+  const auto write_three = [&](std::uint64_t number) {
+    for (const std::size_t at : {100, 50000, 99000}) {
+      node* const young = new_node(*heap, number);
+      heap->store((*array)[at], young);
+    }
+    heap->collect_minor();
+  };
+  write_three(1);
+  CHECK(heap->statistics().missed_slots == 0);
+  CHECK(heap->statistics().verified_slots == 3);
+  dropping::dropped = (*array)[50000].slot();
+  write_three(2);
+  CHECK(heap->statistics().missed_slots == 1);
+  CHECK(heap->statistics().verified_slots == 6);
+  CHECK((*array)[50000]->number == 2);  // verification remembers what it finds missing
+}
+
+TEST_CASE_TEMPLATE("a barrier that forgets what it should retain is caught", Barrier, gcbarrier::card_table,
+                   gcheap::uffd_async_barrier, gcheap::mprotect_barrier) {
+  gcheap::collector_options options = heap_test::small_heap();
+  options.nursery_bytes = std::size_t{1} << 20;
+  options.old_bytes = gcheap::arena_step;
+  auto heap = open_heap<not_retaining<Barrier>>(options);
+  root<node_array> array(heap->roots(), heap->template allocate<node_array>(20000));
+  heap->collect_minor();
+  std::size_t filled = 0;
+  for (; filled < 20000; ++filled) {
+    auto* const data = heap->template allocate<heap_test::blob>(4000);
+    if (data == nullptr) break;
+    heap->store((*array)[filled], reinterpret_cast<node*>(data));  // any object will do
+  }
+  REQUIRE(filled < 20000);
+  heap->collect_minor();
+  CHECK(heap->statistics().missed_slots > 0);
+}
+
+}  // namespace
