@@ -4,6 +4,7 @@
 
 #include "dirty_set.hpp"      // IWYU pragma: export
 #include "error.hpp"          // IWYU pragma: export
+#include "probe.hpp"          // IWYU pragma: export
 #include "version.hpp"        // IWYU pragma: export
 #include "write_tracker.hpp"  // IWYU pragma: export
 
