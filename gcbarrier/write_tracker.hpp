@@ -166,12 +166,20 @@ class basic_write_tracker {
 
   // The pages that this range touches are in every set from now on: memory written behind the page tables'
   // back, by pinned pages (io_uring registered buffers, O_DIRECT, RDMA) or through another mapping.
+  // When that ends they are in the next set once more.
   void always_dirty(address_range range, bool enabled = true) {
     for (arena& one : arenas_) {
+      const address_range part = range.widened_to(kernel::page_size()).intersection(one.range);
+      if (part.empty()) continue;
       if (enabled) {
-        one.always.set(range);
+        one.always.set(part);
       } else {
-        one.always.reset(range);
+        one.always.reset(part);
+        one.reported.set(part);
+      }
+      // A mechanism that checks itself must not take these pages for lost ones.
+      if constexpr (requires { mechanism_.always_dirty(part, enabled); }) {
+        mechanism_.always_dirty(part, enabled);
       }
     }
   }
