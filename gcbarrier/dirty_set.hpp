@@ -54,6 +54,8 @@ class dirty_set {
   [[nodiscard]] iterator end() const { return {runs_.data() + runs_.size(), clip_}; }
   [[nodiscard]] bool empty() const { return runs_.empty(); }
   [[nodiscard]] std::size_t run_count() const { return runs_.size(); }
+  // Only for an index below run_count().
+  [[nodiscard]] address_range operator[](std::size_t index) const { return runs_[index].intersection(clip_); }
 
   // Bytes in all runs together. Linear in the number of runs.
   [[nodiscard]] std::size_t bytes() const {

@@ -2,8 +2,9 @@
 #ifndef GCBARRIER_WRITE_TRACKER_HPP
 #define GCBARRIER_WRITE_TRACKER_HPP
 
+#include <time.h>
+
 #include <cerrno>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -134,11 +135,13 @@ class basic_write_tracker {
   // ---- a collection ----
 
   // The remembered set, protected again in the same atomic step where the mechanism can (see traits()). The
-  // result is valid until the next call of any function but retain().
-  dirty_set collect() { return read_all(true); }
+  // result is valid until the next call of any function but retain(). With `within`, pages that it does not
+  // touch are neither reported nor protected nor forgotten; not so where the mechanism clears the whole
+  // process, which makes every answer one about all arenas.
+  dirty_set collect(address_range within = everywhere) { return read_all(true, within); }
 
   // What collect() would return, changing nothing.
-  dirty_set peek() { return read_all(false); }
+  dirty_set peek(address_range within = everywhere) { return read_all(false, within); }
 
   // Forgets every write so far, read or not: the end of a stop-the-world collection.
   void arm() {
@@ -208,6 +211,13 @@ class basic_write_tracker {
   [[nodiscard]] mechanism_kind kind() const { return mechanism_.kind(); }
   [[nodiscard]] mechanism_traits traits() const { return mechanism_.traits(); }
   [[nodiscard]] std::size_t arena_count() const { return arenas_.size(); }
+  // Whether every byte of the range lies in an arena.
+  [[nodiscard]] bool tracks(address_range range) const {
+    for (const arena& one : arenas_) {
+      if (one.range.contains(range.begin)) range.begin = one.range.end;
+    }
+    return range.empty();
+  }
   [[nodiscard]] std::size_t tracked_bytes() const {
     std::size_t sum = 0;
     for (const arena& one : arenas_) sum += one.range.bytes();
@@ -221,6 +231,9 @@ class basic_write_tracker {
   }
 
  private:
+  // Ends on a page boundary, whatever the page size.
+  static constexpr address_range everywhere{std::uintptr_t{0}, ~std::uintptr_t{0} << 16};
+
   struct arena {
     arena() = default;
     explicit arena(kernel::system_calls calls) : reported(calls), retained(calls), always(calls) {}
@@ -242,19 +255,23 @@ class basic_write_tracker {
     }
   };
 
+  // Not std::chrono, whose clock would be the only need for a C++ runtime library.
   class stopwatch {
    public:
     explicit stopwatch(std::uint64_t& sum) : sum_(sum) {}
-    ~stopwatch() {
-      const auto spent = std::chrono::steady_clock::now() - start_;
-      sum_ += static_cast<std::uint64_t>(std::chrono::nanoseconds(spent).count());
-    }
+    ~stopwatch() { sum_ += now() - start_; }
     stopwatch(const stopwatch&) = delete;
     stopwatch& operator=(const stopwatch&) = delete;
 
    private:
+    static std::uint64_t now() {
+      timespec time{};
+      ::clock_gettime(CLOCK_MONOTONIC, &time);
+      return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
+             static_cast<std::uint64_t>(time.tv_nsec);
+    }
     std::uint64_t& sum_;
-    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+    std::uint64_t start_ = now();
   };
 
   basic_write_tracker(Mechanism mechanism, kernel::system_calls calls)
@@ -329,33 +346,39 @@ class basic_write_tracker {
 
   // ---- reading ----
 
-  dirty_set read_all(bool protect) {
+  dirty_set read_all(bool protect, address_range within) {
     const stopwatch clock(counters_.nanoseconds);
     problem_ = {};
     if (in_child()) start_over();
     scanned_.clear();
     const bool at_once = mechanism_.traits().clears_whole_process;
-    for (arena& one : arenas_) read(one, protect && !at_once);
+    within = protect && at_once ? everywhere : within.widened_to(kernel::page_size());
+    for (arena& one : arenas_) read(one, within.intersection(one.range), protect && !at_once);
     if (protect && at_once) protect_whole_process();
     for (arena& one : arenas_) {
       if (one.lost) one.reported.set(one.range);
       one.reported.merge(one.retained);
       one.retained.clear();
     }
-    const dirty_set answer(with_reported());
-    if (protect) {
-      for (arena& one : arenas_) one.reported.clear();
-    }
+    const dirty_set answer(with_reported(within));
     ++counters_.collections;
-    counters_.pages_scanned += tracked_bytes() / kernel::page_size();
+    for (arena& one : arenas_) {
+      const address_range part = within.intersection(one.range);
+      counters_.pages_scanned += part.bytes() / kernel::page_size();
+      if (!protect) continue;
+      if (part == one.range) {
+        one.reported.clear();
+      } else {
+        one.reported.reset(part);
+      }
+    }
     counters_.pages_dirty += answer.bytes() / kernel::page_size();
     return answer;
   }
 
-  void read(arena& one, bool protect) {
-    if (one.lost && !revive(one)) return;
-    const error why =
-        protect ? mechanism_.read_and_protect(one.range, scanned_) : mechanism_.read(one.range, scanned_);
+  void read(arena& one, address_range part, bool protect) {
+    if (part.empty() || (one.lost && !revive(one))) return;
+    const error why = protect ? mechanism_.read_and_protect(part, scanned_) : mechanism_.read(part, scanned_);
     if (!why) return;
     // Pages may have been protected that were not reported: all of it is written, and it begins anew at once
     // so that the next answer is exact again.
@@ -376,8 +399,8 @@ class basic_write_tracker {
     if (const error why = mechanism_.protect(arenas_[0].range)) lose_everything(why);
   }
 
-  // The union of what was scanned with the pages that are dirty for other reasons.
-  std::span<const address_range> with_reported() {
+  // The union of what was scanned with the pages in `within` that are dirty for other reasons.
+  std::span<const address_range> with_reported(address_range within) {
     bool any = false;
     for (const arena& one : arenas_) any |= !one.reported.empty() || !one.always.empty();
     if (!any) return scanned_.runs();
@@ -385,8 +408,10 @@ class basic_write_tracker {
     const std::span<const address_range> scanned = scanned_.runs();
     std::size_t next = 0;
     for (arena& one : arenas_) {
-      for (std::uintptr_t at = one.range.begin; at < one.range.end;) {
-        const address_range reported = earlier(one.reported.next_run(at), one.always.next_run(at));
+      const address_range part = within.intersection(one.range);
+      for (std::uintptr_t at = part.begin; at < part.end;) {
+        const address_range reported =
+            earlier(one.reported.next_run(at), one.always.next_run(at)).intersection(part);
         if (reported.empty()) break;
         while (next < scanned.size() && scanned[next].begin <= reported.begin) united_.unite(scanned[next++]);
         united_.unite(reported);
