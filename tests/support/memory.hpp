@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -13,6 +14,7 @@
 #include <gcbarrier/kernel/system_calls.hpp>
 #include <gcbarrier/kernel/uapi.hpp>
 #include <ostream>
+#include <string_view>
 #include <vector>
 
 namespace support {
@@ -30,7 +32,7 @@ inline constexpr memory_kind every_memory_kind[] = {memory_kind::small_pages, me
                                                     memory_kind::memfd_shared, memory_kind::memfd_private,
                                                     memory_kind::untouched};
 
-constexpr const char* name_of(memory_kind kind) {
+constexpr std::string_view name_of(memory_kind kind) {
   switch (kind) {
     case memory_kind::small_pages:
       return "small pages";
@@ -49,9 +51,16 @@ constexpr const char* name_of(memory_kind kind) {
 // Ordered page numbers within a memory; doctest prints them.
 struct page_numbers : std::vector<std::size_t> {
   using vector::vector;
+  [[nodiscard]] bool contains(std::size_t number) const { return std::find(begin(), end(), number) != end(); }
   friend std::ostream& operator<<(std::ostream& out, const page_numbers& numbers) {
     out << "pages {";
-    for (const std::size_t number : numbers) out << ' ' << number;
+    for (std::size_t i = 0; i < numbers.size();) {
+      std::size_t last = i;
+      while (last + 1 < numbers.size() && numbers[last + 1] == numbers[last] + 1) ++last;
+      out << ' ' << numbers[i];
+      if (last > i) out << '-' << numbers[last];
+      i = last + 1;
+    }
     return out << " }";
   }
 };
