@@ -25,7 +25,8 @@ struct strings {
     std::string line;
     for (std::uint32_t number = 0; number < words / 12; ++number) {
       line.clear();
-      for (int i = 0; i < 12; ++i) line += "w" + std::to_string(ranks.draw(random)) + ' ';
+      for (int i = 0; i < 12; ++i)
+        line.append(1, 'w').append(std::to_string(ranks.draw(random))).append(1, ' ');
       book.add_line({number / 1000, number % 1000}, line);
       if (number % 1000 == 999) book.end_file();
     }
