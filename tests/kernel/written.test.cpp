@@ -125,9 +125,8 @@ TEST_CASE("written: a store over a page boundary marks both pages") {
     typedef long long vector __attribute__((vector_size(16), aligned(1)));
     *reinterpret_cast<volatile vector*>(heap.page(512) - 8) = vector{1, 2};
     CHECK(watch.collect(heap) == page_numbers{511, 512});
-    const auto spanning =
-        reinterpret_cast<volatile std::uint64_t __attribute__((aligned(1)))*>(heap.page(3) - 1);
-    *spanning = 1;
+    typedef std::uint64_t word __attribute__((aligned(1), may_alias));
+    *reinterpret_cast<volatile word*>(heap.page(3) - 1) = 1;
     CHECK(watch.collect(heap) == page_numbers{2, 3});
   }
 }
