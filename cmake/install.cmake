@@ -6,7 +6,9 @@ install(DIRECTORY gcbarrier/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gcbarrier C
         FILES_MATCHING PATTERN "*.hpp" PATTERN "*.h" PATTERN c EXCLUDE)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/gcbarrier)
-install(TARGETS gcbarrier EXPORT gcbarrierTargets)
+install(TARGETS gcbarrier gcbarrier_c gcbarrier_c_static EXPORT gcbarrierTargets
+        LIBRARY COMPONENT library NAMELINK_COMPONENT dev
+        ARCHIVE COMPONENT dev)
 install(EXPORT gcbarrierTargets NAMESPACE gcbarrier:: DESTINATION ${package_dir} COMPONENT dev)
 file(WRITE ${PROJECT_BINARY_DIR}/gcbarrierConfig.cmake
      "include(\${CMAKE_CURRENT_LIST_DIR}/gcbarrierTargets.cmake)\n")

@@ -175,7 +175,8 @@ GCB_API unsigned gcb_traits(const gcb_tracker* tracker);
 /// userfaultfd's; those of the mechanism. Nothing is tracked after an error.
 GCB_API GCB_CHECKED int gcb_add_arena(gcb_tracker* tracker, void* base, size_t bytes, gcb_error* why);
 
-/// Changes the size of the arena that begins at `base`. What is added is in the next set. To shrink, call it
+/// Changes the size of the arena that begins at `base`. What is added is in the next set (with mprotect,
+/// all of the arena). To shrink, call it
 /// before the memory is unmapped. Errors: ENOENT where no arena begins; else as for gcb_add_arena(). The
 /// arena is as it was after one.
 GCB_API GCB_CHECKED int gcb_resize_arena(gcb_tracker* tracker, void* base, size_t bytes, gcb_error* why);

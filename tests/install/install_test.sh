@@ -70,6 +70,32 @@ links_lead_somewhere() {
   return $broken
 }
 
+library() { find "$prefix" -name "libgcbarrier.$1"; }
+c_project() {
+  local build=$scratch/c_project
+  cmake -S "$here/c_consumer" -B "$build" -G Ninja "-DCMAKE_PREFIX_PATH=$prefix" -DCMAKE_BUILD_TYPE=Release \
+    "-DEXAMPLE=$source/docs/examples/collector.c" && cmake --build "$build" &&
+    "$build/shared" && "$build/static"
+}
+c_by_hand() {
+  local found
+  read -ra found <<<"$(with_pkg_config --cflags --libs)" && ((${#found[@]})) &&
+    gcc -std=c99 -O2 "$source/docs/examples/collector.c" "${found[@]}" "$@" -o "$scratch/collector" &&
+    LD_LIBRARY_PATH=$(dirname "$(library so)") "$scratch/collector"
+}
+exports_only_its_own() {
+  local others
+  nm -D --defined-only "$(library so)" | awk '{ print $3 }' | tee "$scratch/exports"
+  others=$(grep -vE '^(gcb_[a-z_]+@@GCBARRIER_0|GCBARRIER_0)$' "$scratch/exports")
+  [[ -z $others ]] && diff <(grep -oP '^gcb_\w+' "$scratch/exports" | sort) \
+    <(grep -ohP 'GCB_API .*\bgcb_\w+(?=\()' "$prefix"/include/gcbarrier/*.h | grep -oP 'gcb_\w+$' | sort)
+}
+needs_libc_only() {
+  readelf -d "$(library so)" | tee "$scratch/dynamic"
+  [[ $(grep -c NEEDED "$scratch/dynamic") == 1 ]] && grep -q 'NEEDED.*libc\.so' "$scratch/dynamic" &&
+    grep -q 'SONAME.*libgcbarrier\.so\.0\]' "$scratch/dynamic"
+}
+
 check 'configures, builds and installs without tests, heap and benchmarks' install_it
 check 'the README has one example' extract_example
 check 'find_package' build_project consumer "-DCMAKE_PREFIX_PATH=$prefix"
@@ -83,6 +109,11 @@ if command -v clang++ >/dev/null; then
 else
   skip 'clang++ and pkg-config' 'clang++ is not installed'
 fi
+check 'C: find_package, shared and static, without a C++ compiler' c_project
+check 'C: gcc and pkg-config' c_by_hand
+check 'C: gcc and pkg-config, static' c_by_hand -static
+check 'libgcbarrier exports what the headers declare and nothing else' exports_only_its_own
+check 'libgcbarrier needs libc and nothing else, and has a versioned soname' needs_libc_only
 check 'the header, CMake and pkg-config agree on the version' same_version
 check 'links between the documents' links_lead_somewhere
 finish
