@@ -5,6 +5,10 @@ include(CMakePackageConfigHelpers)
 install(DIRECTORY gcbarrier/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gcbarrier COMPONENT dev
         FILES_MATCHING PATTERN "*.hpp" PATTERN "*.h" PATTERN c EXCLUDE)
 
+# Made by the target docs, and installed if it was.
+install(DIRECTORY ${PROJECT_BINARY_DIR}/docs/reference/man/man3 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT dev
+        OPTIONAL FILES_MATCHING PATTERN "gcb*.3" PATTERN "GCB_*.3" PATTERN write_watch.h.3)
+
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/gcbarrier)
 install(TARGETS gcbarrier gcbarrier_c gcbarrier_c_static EXPORT gcbarrierTargets
         LIBRARY COMPONENT library NAMELINK_COMPONENT dev

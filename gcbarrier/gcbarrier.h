@@ -52,11 +52,9 @@ extern "C" {
 /// Marks functions whose answer must not be ignored.
 #define GCB_CHECKED __attribute__((warn_unused_result))
 
-/// The version of this header. @{
-#define GCB_VERSION_MAJOR 0
-#define GCB_VERSION_MINOR 1
-#define GCB_VERSION_PATCH 0
-/// @}
+#define GCB_VERSION_MAJOR 0  ///< of this header
+#define GCB_VERSION_MINOR 1  ///< of this header
+#define GCB_VERSION_PATCH 0  ///< of this header
 
 /// The version of the library that is linked: "0.1.0". Static text.
 GCB_API const char* gcb_version(void);
