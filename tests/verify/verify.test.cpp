@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/alias.hpp"
 #include "support/child.hpp"
 #include "support/dropping.hpp"
 #include "support/faked_calls.hpp"
@@ -29,6 +30,7 @@ using gcbarrier::run_list;
 using gcbarrier::uffd_async;
 using gcbarrier::verify;
 using gcbarrier::write_barrier;
+using support::alias;
 using support::dropping;
 using support::every_memory_kind;
 using support::faked_calls;
@@ -71,27 +73,6 @@ any_mechanism opened(mechanism_kind kind, gcbarrier::kernel::system_calls calls 
 basic_write_tracker<verify<any_mechanism>> verified(mechanism_kind kind, accusations& found) {
   return verified(opened(kind), found);
 }
-
-// Another mapping of a shared memfd: what is written here is not seen by the page tables of the first.
-class alias {
- public:
-  explicit alias(const memory& of)
-      : bytes_(of.bytes()),
-        data_(static_cast<char*>(::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, of.file(), 0))) {
-    REQUIRE(data_ != MAP_FAILED);
-  }
-  alias(const alias&) = delete;
-  alias& operator=(const alias&) = delete;
-  ~alias() { ::munmap(data_, bytes_); }
-
-  void write(std::size_t page, char value, std::size_t offset = 0) const {
-    *static_cast<volatile char*>(data_ + page * memory::page_size() + offset) = value;
-  }
-
- private:
-  std::size_t bytes_;
-  char* data_;
-};
 
 // Says that a page was written when the test has told it so, and forgets the whole process at once, as
 // soft-dirty bits do.
