@@ -1,0 +1,173 @@
+// Protects only what pays. A page that is written in most cycles is left unprotected and just searched, as
+// one search costs a fraction of one fault; a page that is written seldom is protected and costs nothing.
+//
+// Renting or buying without knowing the future: an unprotected page costs its rent (a search) each cycle, and
+// to protect it costs a price (the next fault). docs/policy.md has the rule's proof: on any sequence of
+// writes the cost stays below a small multiple of the least possible.
+#ifndef GCBARRIER_POLICY_COST_POLICY_HPP
+#define GCBARRIER_POLICY_COST_POLICY_HPP
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "../address_range.hpp"
+#include "../error.hpp"
+#include "../kernel/system_calls.hpp"
+#include "../mechanism/mechanism.hpp"
+#include "../version.hpp"
+#include "arm_planner.hpp"
+#include "calibration.hpp"
+#include "costs.hpp"
+#include "page_history.hpp"
+#include "policy.hpp"
+
+GCBARRIER_NAMESPACE_BEGIN
+
+// The rule. Each page has a level. When it is known to have been written (it was protected and took the
+// fault, or a search found a young pointer in it), it waits: level 0 wants to be protected at once, level 1
+// when it has paid its price in rent without another such sign, level 2 when it has paid twice that. A fault
+// moves it up a level if it came within `patience` cycles of the page being protected, and down if later.
+//
+// The same inputs give the same decisions. Not for several threads at once.
+class cost_policy {
+ public:
+  static constexpr bool selects = true;
+  static constexpr std::string_view suffix = "+cost";
+  using history = page_history;
+
+  static constexpr unsigned highest_level = 2;
+
+  explicit cost_policy(const cost_model& costs = {}) : costs_(costs.sane()), planner_(costs_) {
+    for (std::size_t cycles = 0; cycles < waits; ++cycles) {
+      const auto rent = static_cast<std::int64_t>(cycles) * costs_.rent();
+      // A cold page owes nothing: it gains from the next cycle on.
+      value_[0][cycles] = rent + costs_.rent() - costs_.arm_page;
+      for (unsigned level = 1; level <= highest_level; ++level) {
+        value_[level][cycles] = rent / level - costs_.price();
+      }
+    }
+  }
+
+  // With this machine's costs; with the defaults where they cannot be measured.
+  template <mechanism M>
+  static cost_policy fit(M& mechanism, kernel::system_calls calls) {
+    const result<cost_model> measured = calibrate(mechanism, calls);
+    return cost_policy(measured ? *measured : cost_model{});
+  }
+
+  [[nodiscard]] const cost_model& costs() const { return costs_; }
+
+  // A collection ends: once, before select() for each of its arenas.
+  void next_cycle() { ++cycle_; }
+
+  // `written` are the runs of pages that are not protected, ordered, disjoint, page-aligned; only what lies
+  // `within` counts, a part of the history's range. Calls arm(address_range) for each range to protect, from
+  // the highest address to the lowest, and returns its error, if any, at once: then the history is of no use
+  // until protected_all(). Linear in the pages of the runs.
+  template <class Arm>
+  error select(history& pages, address_range within, std::span<const address_range> written, Arm arm) {
+    written = runs_in(within, written);
+    if (written.empty()) return {};
+    planner_.begin();
+    std::size_t next = pages.index(within.begin);  // after the last one added
+    for (const address_range run : written) {
+      const address_range part = run.intersection(within);
+      const std::size_t first = pages.index(part.begin);
+      const std::size_t last = pages.index(part.end);
+      for (std::size_t i = first; i < last; ++i) {
+        page_record& page = pages[i];
+        learn(page);
+        const arm_planner::step taken =
+            planner_.add(static_cast<std::int64_t>(i - next), value_[page.level()][page.count]);
+        page.state = static_cast<std::uint8_t>((page.state & ~page_record::step_bits) | taken);
+        next = i + 1;
+      }
+    }
+    return carry_out(pages, within, written, arm);
+  }
+
+  // All pages of the range were protected, whatever was decided.
+  void protected_all(history& pages, address_range range) {
+    const address_range part = range.intersection(pages.range());
+    for (std::size_t i = pages.index(part.begin); i < pages.index(part.end); ++i) mark_protected(pages[i]);
+  }
+
+ private:
+  static constexpr std::size_t waits = 256;
+
+  static std::span<const address_range> runs_in(address_range range, std::span<const address_range> runs) {
+    const auto first = std::partition_point(runs.begin(), runs.end(),
+                                            [&](const address_range& run) { return run.end <= range.begin; });
+    const auto last = std::partition_point(first, runs.end(),
+                                           [&](const address_range& run) { return run.begin < range.end; });
+    return {first, last};
+  }
+
+  void mark_protected(page_record& page) const {
+    page.state = static_cast<std::uint8_t>(page.state & ~(page_record::unprotected | page_record::found));
+    page.count = static_cast<std::uint8_t>(cycle_);
+  }
+
+  // What this cycle tells about a page that is now unprotected.
+  void learn(page_record& page) const {
+    const unsigned level = page.level();
+    if ((page.state & page_record::unprotected) == 0) {
+      // It took a fault. The stamp is modulo 256, so a page that was clean for longer may pass for one that
+      // was not; the bound does not mind.
+      const auto clean = static_cast<std::uint8_t>(static_cast<std::uint8_t>(cycle_) - page.count - 1);
+      if (clean < costs_.patience()) {
+        page.set_level(std::min(level + 1, highest_level));
+      } else if (level > 0) {
+        page.set_level(level - 1);
+      }
+      page.count = 0;
+    } else if ((page.state & page_record::found) != 0) {
+      page.count = 0;
+      if (level == 0) page.set_level(1);
+    } else if (page.count < waits - 1) {
+      ++page.count;
+    }
+    page.state = static_cast<std::uint8_t>((page.state | page_record::unprotected) & ~page_record::found);
+  }
+
+  // The planner's way back.
+  template <class Arm>
+  error carry_out(history& pages, address_range within, std::span<const address_range> written, Arm arm) {
+    bool inside = planner_.last_is_inside();
+    std::size_t first = 0;  // of the range that is open,
+    std::size_t end = 0;    // which is empty when there is none
+    for (std::size_t r = written.size(); r-- > 0;) {
+      const address_range part = written[r].intersection(within);
+      for (std::size_t i = pages.index(part.end); i-- > pages.index(part.begin);) {
+        page_record& page = pages[i];
+        if (inside) {
+          if (first < end && !planner_.bridges(static_cast<std::int64_t>(first - i - 1))) {
+            if (const error why = arm({pages.address(first), pages.address(end)})) return why;
+            end = first = 0;
+          }
+          if (first == end) end = i + 1;
+          first = i;
+          mark_protected(page);
+        } else if (first < end) {
+          if (const error why = arm({pages.address(first), pages.address(end)})) return why;
+          end = first = 0;
+        }
+        inside = arm_planner::before_is_inside(page.state & arm_planner::step_mask, inside);
+      }
+    }
+    return first < end ? arm(address_range{pages.address(first), pages.address(end)}) : error{};
+  }
+
+  cost_model costs_;
+  arm_planner planner_;
+  std::uint64_t cycle_ = 0;
+  std::int64_t value_[highest_level + 1][waits];
+};
+static_assert(arming_policy<cost_policy>);
+
+GCBARRIER_NAMESPACE_END
+
+#endif
