@@ -37,6 +37,7 @@ struct mechanism_traits {
       sees_system_calls;  // read(2) into protected memory works and marks the page; else it fails with EFAULT
   bool atomic_collect;  // reading and protecting are one step; else mutators must be stopped during collect()
   bool clears_whole_process;  // protecting one arena forgets the writes to all others
+  bool adopted = false;       // uses the descriptors that it was given and must open no file
 };
 
 // What a mechanism has done so far.

@@ -7,6 +7,7 @@
 #ifndef GCBARRIER_MECHANISM_UFFD_ASYNC_HPP
 #define GCBARRIER_MECHANISM_UFFD_ASYNC_HPP
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "../address_range.hpp"
 #include "../error.hpp"
 #include "../kernel/descriptor.hpp"
+#include "../kernel/lasting_descriptor.hpp"
 #include "../kernel/mapped_array.hpp"
 #include "../kernel/page_scan.hpp"
 #include "../kernel/system_calls.hpp"
@@ -44,27 +46,30 @@ class uffd_async {
     return made;
   }
 
-  // Uses descriptors opened earlier, and owns them from now on. Makes no call that a sandbox might kill for:
-  // in particular it never opens new ones, so it is lost in a forked child.
+  // Uses descriptors opened earlier, and owns them from now on, even if this fails (ENOMEM). Never opens new
+  // ones, so it is lost in a forked child. From here on the tracker needs no more than ioctl, fstat, msync,
+  // mmap, munmap, madvise and close: a sandbox may kill for everything else.
   static result<uffd_async> adopt(kernel::system_calls calls, adopted_descriptors from) {
     uffd_async made(calls);
     made.adopted_ = true;
+    made.userfaultfd_ = kernel::lasting_descriptor(calls, from.userfaultfd);
+    made.pagemap_ = kernel::lasting_descriptor(calls, from.pagemap);
     if (const error why = made.scratch_.reserve(scratch_regions)) return why;
     made.scratch_.resize(scratch_regions);
-    made.userfaultfd_ = kernel::descriptor(calls, from.userfaultfd);
-    made.pagemap_ = kernel::descriptor(calls, from.pagemap);
     return made;
   }
 
   [[nodiscard]] static constexpr mechanism_kind kind() { return mechanism_kind::uffd_async; }
-  [[nodiscard]] mechanism_traits traits() const { return {true, true, false}; }
+  [[nodiscard]] mechanism_traits traits() const { return {true, true, false, adopted_}; }
   [[nodiscard]] mechanism_counters counters() const { return counters_; }
 
   error attach(address_range range) {
+    if (!userfaultfd_.intact()) return closed("UFFDIO_REGISTER", range);
     ++counters_.system_calls;
     return kernel::register_range(calls_, userfaultfd_.number(), range);
   }
   error detach(address_range range) {
+    if (!userfaultfd_.intact()) return closed("UFFDIO_UNREGISTER", range);
     ++counters_.system_calls;
     return kernel::unregister_range(calls_, userfaultfd_.number(), range);
   }
@@ -80,14 +85,11 @@ class uffd_async {
   }
 
   error reopen() {
-    if (adopted_)
-      return {"reopen", EPERM, {}, "adopted descriptors cannot be opened again; open a new tracker"};
-    // If somebody closed ours, the number may be another file's by now: close only what still answers as
-    // ours.
-    if (!is_ours(userfaultfd_.number())) userfaultfd_.release();
-    if (!scans(pagemap_.number())) pagemap_.release();
+    // In a forked child the old ones name the parent's memory, so they must go whatever comes next.
     userfaultfd_ = {};
     pagemap_ = {};
+    if (adopted_)
+      return {"reopen", EPERM, {}, "adopted descriptors cannot be opened again; open a new tracker"};
     return open_descriptors();
   }
 
@@ -110,27 +112,21 @@ class uffd_async {
       return {"open /proc/self/pagemap", static_cast<int>(-number), {}, advice};
     }
     kernel::descriptor pagemap(calls_, static_cast<int>(number));
-    if (!scans(pagemap.number())) {
+    kernel::scan_request nothing;
+    nothing.require_registered = false;
+    if (!kernel::scan_pages(calls_, pagemap.number(), nothing)) {
       return {
           "PAGEMAP_SCAN", ENOTSUP, {}, "needs Linux 6.7 and a /proc/self/pagemap that is the kernel's own"};
     }
-    userfaultfd_ = std::move(*opened);
-    pagemap_ = std::move(pagemap);
+    userfaultfd_ = kernel::lasting_descriptor(calls_, opened->release());
+    pagemap_ = kernel::lasting_descriptor(calls_, pagemap.release());
     return {};
   }
 
-  // A userfaultfd refuses a second handshake with EINVAL (EPERM for bits that we do not ask for); other files
-  // do not know the request at all.
-  [[nodiscard]] bool is_ours(int descriptor) const {
-    kernel::uapi::uffdio_api api{kernel::uapi::api_version, kernel::async_write_protect_features, 0};
-    const long answer = calls_.ioctl(descriptor, kernel::uapi::ioctl_api, &api);
-    return answer == -EINVAL;
-  }
-  // Whether the descriptor knows PAGEMAP_SCAN, asked with an empty range.
-  [[nodiscard]] bool scans(int descriptor) const {
-    kernel::scan_request nothing;
-    nothing.require_registered = false;
-    return static_cast<bool>(kernel::scan_pages(calls_, descriptor, nothing));
+  // Another userfaultfd of that number would take our requests, and another process's even for its own
+  // memory.
+  static error closed(const char* operation, address_range range) {
+    return {operation, EBADF, range, "somebody has closed the userfaultfd"};
   }
 
   // `out` null: the answer is not wanted.
@@ -144,7 +140,10 @@ class uffd_async {
 
     kernel::scan_request request;
     request.protect = protect;
-    request.regions = {scratch_.data(), scratch_.size()};
+    // Every other page makes the most regions, and room for one more shows that the scan is complete. The
+    // kernel allocates as much as it is given, which for a short range is half of what the call costs.
+    const std::size_t enough = range.bytes() / kernel::page_size() / 2 + 2;
+    request.regions = {scratch_.data(), std::min(scratch_.size(), enough)};
     std::uintptr_t position = range.begin;
     while (position < range.end) {
       request.range = {position, range.end};
@@ -162,15 +161,17 @@ class uffd_async {
     return {};
   }
 
-  // Appends the regions to `out`. Returns where the last one ended, or nothing if they are not ordered ranges
-  // within `range`: then nothing in them can be trusted.
+  // Appends the regions to `out`. Returns where the last one ended, or nothing if they are not whole pages,
+  // in order, within `range`: then nothing in them can be trusted.
   static std::optional<std::uintptr_t> take(std::span<const kernel::page_region> regions, address_range range,
                                             run_list* out) {
     std::uintptr_t reached = range.begin;
     for (const kernel::page_region& region : regions) {
-      if (region.start < reached || region.end <= region.start || region.end > range.end) return std::nullopt;
+      const address_range run{region.start, region.end};
+      if (run.begin < reached || run.empty() || run.end > range.end) return std::nullopt;
+      if (!run.aligned_to(kernel::page_size())) return std::nullopt;
       reached = region.end;
-      if (out != nullptr) out->append({region.start, region.end});
+      if (out != nullptr) out->append(run);
     }
     return reached;
   }
@@ -182,8 +183,8 @@ class uffd_async {
   }
 
   kernel::system_calls calls_;
-  kernel::descriptor userfaultfd_;
-  kernel::descriptor pagemap_;
+  kernel::lasting_descriptor userfaultfd_;
+  kernel::lasting_descriptor pagemap_;
   kernel::mapped_array<kernel::page_region> scratch_;
   mechanism_counters counters_;
   bool adopted_ = false;
