@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 
 #include "../address_range.hpp"
@@ -23,14 +24,11 @@ struct mapping {
   bool hugetlb = false;  // as far as the name tells
 };
 
-// Calls visit(const mapping&) for each mapping in address order, until it returns false. No malloc, no stdio:
-// it may run under a collector's locks. Errors: those of opening and reading the file.
+// Calls visit(const mapping&) for each mapping in address order, until it returns false. `maps` is a
+// descriptor of /proc/self/maps. No malloc, no stdio: it may run under a collector's locks. Errors: those of
+// reading the file.
 template <class Visitor>
-error for_each_mapping(system_calls calls, Visitor visit) {
-  const long opened = calls.open("/proc/self/maps", O_RDONLY);
-  if (opened < 0) return {"open /proc/self/maps", static_cast<int>(-opened), {}, ""};
-  const descriptor file(calls, static_cast<int>(opened));
-
+error for_each_mapping(system_calls calls, int maps, Visitor visit) {
   const auto hex = [](const char*& at) {
     std::uintptr_t value = 0;
     for (;; ++at) {
@@ -47,11 +45,13 @@ error for_each_mapping(system_calls calls, Visitor visit) {
 
   char text[4096 + 1];  // a line longer than this has a long path, whose rest does not matter
   std::size_t held = 0;
+  std::uint64_t offset = 0;
   bool skipping = false;  // inside such a rest
   for (;;) {
-    const long got = calls.read(file.number(), text + held, sizeof text - 1 - held);
+    const long got = calls.read_at(maps, text + held, sizeof text - 1 - held, offset);
     if (got < 0) return {"read /proc/self/maps", static_cast<int>(-got), {}, ""};
     if (got == 0) return {};
+    offset += static_cast<std::uint64_t>(got);
     held += static_cast<std::size_t>(got);
     text[held] = '\0';
     char* line = text;
@@ -86,7 +86,10 @@ error for_each_mapping(system_calls calls, Visitor visit) {
 inline error check_tracked_memory(system_calls calls, address_range range) {
   error problem;
   std::uintptr_t covered = range.begin;
-  const error unread = for_each_mapping(calls, [&](const mapping& one) {
+  const long opened = calls.open("/proc/self/maps", O_RDONLY);
+  if (opened < 0) return {};
+  const descriptor maps(calls, static_cast<int>(opened));
+  const error unread = for_each_mapping(calls, maps.number(), [&](const mapping& one) {
     if (!one.range.overlaps(range)) return one.range.begin < range.end;
     if (one.range.begin > covered) return false;
     if (!one.readable || !one.writable) {

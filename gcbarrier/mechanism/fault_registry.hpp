@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 
 #include "../address_range.hpp"
 #include "../error.hpp"
@@ -21,7 +22,7 @@
 
 GCBARRIER_NAMESPACE_BEGIN
 
-// Memory whose protection this library owns. A page's bit in `written` is set exactly while the page is
+// Memory whose protection this library owns. A page's bit in `written` is set whenever the page may be
 // writable; both change together, under the registry's lock.
 struct fault_watch {
   address_range range;
@@ -31,19 +32,29 @@ struct fault_watch {
   // Makes all of the range writable and takes it as written: the way out of every failure, since it merges
   // mappings and so cannot run into the limit on their number.
   error open_all() {
+    written.set(range);  // even after an error, which may come half way
     const long answer = calls.protect(range.begin, range.bytes(), PROT_READ | PROT_WRITE);
     if (answer < 0) return {"mprotect", static_cast<int>(-answer), range, "the arena may have been unmapped"};
-    written.set(range);
     return {};
+  }
+
+  // The same, page by page if it must be: for memory that nobody will look after from now on.
+  error give_up(address_range part) const {
+    const long answer = calls.protect(part.begin, part.bytes(), PROT_READ | PROT_WRITE);
+    if (answer >= 0) return {};
+    const std::size_t half = part.bytes() / 2 & ~(kernel::page_size() - 1);
+    if (half == 0) return {"mprotect", static_cast<int>(-answer), part, "the arena may have been unmapped"};
+    const error first = give_up({part.begin, part.begin + half});
+    const error second = give_up({part.begin + half, part.end});
+    return first ? first : second;
   }
 
   // Lets the faulting write through. ENOMEM is the limit on mappings (vm.max_map_count): each page that
   // differs from its neighbours is a mapping of its own.
   bool let_through(std::uintptr_t address) {
     const address_range page = address_range{address, address + 1}.widened_to(kernel::page_size());
-    if (calls.protect(page.begin, page.bytes(), PROT_READ | PROT_WRITE) < 0) return !open_all();
     written.set(page);
-    return true;
+    return calls.protect(page.begin, page.bytes(), PROT_READ | PROT_WRITE) >= 0 || !open_all();
   }
 };
 
@@ -71,6 +82,30 @@ class fault_registry {
    private:
     sigset_t before_;
   };
+
+  // Once before everything else. Errors: those of mmap and madvise.
+  static error prepare(kernel::system_calls calls) {
+    if (state().locked.load(std::memory_order_acquire) != nullptr) return {};
+    const long page = calls.map(kernel::page_size());
+    if (kernel::failed(page)) return {"mmap", static_cast<int>(-page), {}, ""};
+    auto* const fresh = reinterpret_cast<std::atomic<bool>*>(page);
+    const long answer = calls.call(SYS_madvise, fresh, kernel::page_size(), MADV_WIPEONFORK);
+    if (answer >= 0) {
+      std::atomic<bool>* none = nullptr;
+      if (state().locked.compare_exchange_strong(none, ::new (fresh) std::atomic<bool>(false))) return {};
+    }
+    calls.unmap(fresh, kernel::page_size());  // or another thread was faster
+    if (answer >= 0) return {};
+    return {"madvise(MADV_WIPEONFORK)", static_cast<int>(-answer), {}, "this needs Linux 4.14"};
+  }
+
+  // Under exclusion. Whether somebody else's watch overlaps the range.
+  static bool watched(address_range range, const fault_watch* but) {
+    for (const fault_watch* watch : state().watches) {
+      if (watch != nullptr && watch != but && watch->range.overlaps(range)) return true;
+    }
+    return false;
+  }
 
   // Under exclusion. The watch stays the caller's, and where it is, until it is removed.
   static error add(fault_watch* watch) {
@@ -102,20 +137,19 @@ class fault_registry {
     ours.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigfillset(&ours.sa_mask);
     if (::sigaction(SIGSEGV, &ours, &state().previous) != 0) return {"sigaction(SIGSEGV)", errno, {}, ""};
-    if (!state().fork_handled) {
-      pthread_atfork(nullptr, nullptr, &unlock);
-      state().fork_handled = true;
-    }
     return {};
   }
 
  private:
   struct shared {
-    std::atomic<bool> locked{false};
+    // In a page that a forked child finds zeroed, because the thread that held the lock may not be there.
+    // What that was changing is then half done, and does not matter: a tracker takes everything as written in
+    // a child. Not by pthread_atfork: a handler of somebody else's that runs earlier may write to the heap,
+    // _Fork calls none, and registering one takes memory from malloc.
+    std::atomic<std::atomic<bool>*> locked{nullptr};
     fault_watch* watches[capacity]{};
     std::size_t count = 0;
     struct sigaction previous {};
-    bool fork_handled = false;
   };
   static shared& state() {
     static constinit shared one;
@@ -123,11 +157,10 @@ class fault_registry {
   }
 
   static void lock() {
-    while (state().locked.exchange(true, std::memory_order_acquire)) sched_yield();
+    while (word().exchange(true, std::memory_order_acquire)) sched_yield();
   }
-  // Also runs in a forked child, where the thread that held the lock may be gone. What it was changing is
-  // then half done, and does not matter: a tracker takes everything as written in a child.
-  static void unlock() { state().locked.store(false, std::memory_order_release); }
+  static void unlock() { word().store(false, std::memory_order_release); }
+  static std::atomic<bool>& word() { return *state().locked.load(std::memory_order_acquire); }
 
   static bool is_ours(const struct sigaction& action) {
     return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == &on_fault;
@@ -160,10 +193,12 @@ class fault_registry {
     const struct sigaction previous = state().previous;
     if ((previous.sa_flags & SA_SIGINFO) == 0 &&
         (previous.sa_handler == SIG_DFL || previous.sa_handler == SIG_IGN)) {
+      const bool sent = info->si_code <= 0;
+      if (sent && previous.sa_handler == SIG_IGN) return;
       // On return the instruction faults again, now without a handler, and dies with its own registers in the
       // core. A signal that was sent is not repeated by itself.
       ::signal(SIGSEGV, SIG_DFL);
-      if (info->si_code <= 0) ::raise(SIGSEGV);
+      if (sent) ::raise(SIGSEGV);
       return;
     }
     sigset_t mask = static_cast<ucontext_t*>(context)->uc_sigmask;
