@@ -59,7 +59,12 @@ class basic_write_tracker {
 
   basic_write_tracker(basic_write_tracker&&) noexcept = default;
   basic_write_tracker& operator=(basic_write_tracker&&) noexcept = default;
-  ~basic_write_tracker() = default;
+  // Memory stays as it is, writable. Closing the descriptors would end the tracking too, but not while a
+  // forked child has copies of them.
+  ~basic_write_tracker() {
+    if (arenas_.empty() || in_child()) return;
+    for (arena& one : arenas_) (void)mechanism_.detach(one.range);
+  }
 
   // ---- arenas ----
 
@@ -81,55 +86,64 @@ class basic_write_tracker {
     arena fresh(calls_);
     if (const error why = fresh.cover(range)) return why;
     fresh.clear_bits();
-    if (const error why = kernel::check_tracked_memory(calls_, range)) return why;
+    if (const error why = check_memory(range)) return why;
     if (in_child()) start_over();
-    if (const error why = mechanism_.attach(range)) return why;
+    if (const error why = attach(range)) return why;
     fresh.range = range;
     fresh.reported.set(range);
     arenas_.insert(at, std::move(fresh));
     return {};
   }
 
-  // Changes the size of the arena that begins at `base`. What is added is in the next set. To shrink, call it
-  // before the memory is unmapped. Errors as for add_arena; the arena is as it was after one.
+  // Changes the size of the arena that begins at `base`. What is added is in the next set, unless arm() comes
+  // first. Errors of growing are those of add_arena; after one the arena has its old size, and all of it is
+  // in the next set. To shrink, call it before the memory is unmapped; the arena is shorter then even if the
+  // mechanism reports an error.
   error resize_arena(const void* base, std::size_t bytes) {
     arena* const found = find(base);
     if (found == nullptr) return no_such("resize_arena", base);
     const address_range before = found->range;
     const address_range after(base, bytes);
-    if (bytes == 0 || bytes % kernel::page_size() != 0) {
+    if (after.empty() || !after.aligned_to(kernel::page_size())) {
       return {"resize_arena", EINVAL, after, "the size must be whole pages; remove_arena to end it"};
     }
     if (in_child()) start_over();
     if (after.end <= before.end) {
-      if (after.end < before.end) (void)mechanism_.detach({after.end, before.end});
-    } else {
-      const address_range added{before.end, after.end};
-      if (overlaps_another(after, found))
-        return {"resize_arena", EEXIST, added, "another arena is in the way"};
-      if (const error why = make_room(arenas_.size(), tracked_bytes() + added.bytes())) return why;
-      if (const error why = kernel::check_tracked_memory(calls_, added)) return why;
-      if (const error why = found->cover(after)) return why;
-      if (const error why = mechanism_.attach(after)) {
-        (void)found->cover(before);  // smaller: cannot fail
-        return why;
-      }
-      found->reported.set(added);
+      if (after == before) return {};
+      const error why = mechanism_.detach({after.end, before.end});
+      (void)found->cover(after);  // smaller: cannot fail
+      found->range = after;
+      if (why) lose(*found, why);
+      return why;
     }
-    if (after.end < before.end) (void)found->cover(after);
+    const address_range added{before.end, after.end};
+    if (overlaps_another(after, found)) {
+      return {"resize_arena", EEXIST, added, "another arena is in the way"};
+    }
+    if (const error why = make_room(arenas_.size(), tracked_bytes() + added.bytes())) return why;
+    if (const error why = check_memory(added)) return why;
+    if (const error why = found->cover(after)) return why;
+    if (const error why = attach(after)) {
+      (void)found->cover(before);  // smaller: cannot fail
+      lose(*found, why);
+      return why;
+    }
+    found->reported.set(added);
     found->range = after;
     return {};
   }
 
-  // Ends tracking; the memory stays as it is, writable. ENOENT if no arena begins there; otherwise the arena
-  // is gone from the tracker even if the mechanism reports an error.
+  // Ends tracking; the memory stays as it is, writable. Call it before the memory is unmapped; with mprotect
+  // nobody may be writing to it meanwhile, and after an error parts of it may not be writable. ENOENT if no
+  // arena begins there; otherwise the arena is gone from the tracker even if the mechanism reports an error.
   error remove_arena(const void* base) {
     arena* const found = find(base);
     if (found == nullptr) return no_such("remove_arena", base);
     if (in_child()) start_over();
-    const error why = found->lost ? error{} : mechanism_.detach(found->range);
+    const error why = mechanism_.detach(found->range);
+    const bool expected = found->lost;
     arenas_.erase(static_cast<std::size_t>(found - arenas_.begin()));
-    return why;
+    return expected ? error{} : why;
   }
 
   // ---- a collection ----
@@ -146,8 +160,8 @@ class basic_write_tracker {
   // Forgets every write so far, read or not: the end of a stop-the-world collection.
   void arm() {
     const stopwatch clock(counters_.nanoseconds);
-    problem_ = {};
     if (in_child()) start_over();
+    problem_ = {};
     if (mechanism_.traits().clears_whole_process) {
       protect_whole_process();
     } else {
@@ -156,20 +170,22 @@ class basic_write_tracker {
         if (const error why = mechanism_.protect(one.range)) lose(one, why);
       }
     }
-    for (arena& one : arenas_) one.reported.clear();
+    for (arena& one : arenas_) one.settle(one.range);
+    peeked_ = false;
   }
 
   // ---- what the kernel cannot know ----
 
   // The pages that this range touches are in the next set though nobody writes them: they still hold pointers
-  // to young objects. Not between arm() and the next set: after that, what was retained since the last one.
+  // to young objects. After a peek() that is the first set after arm(), and a second peek() shows them too.
   void retain(address_range range) {
     for (arena& one : arenas_) one.retained.set(range);
   }
 
   // The pages that this range touches are in every set from now on: memory written behind the page tables'
   // back, by pinned pages (io_uring registered buffers, O_DIRECT, RDMA) or through another mapping.
-  // When that ends they are in the next set once more.
+  // When that ends they are in the next set once more. Only memory that is in an arena now: call it again
+  // after adding or growing one.
   void always_dirty(address_range range, bool enabled = true) {
     for (arena& one : arenas_) {
       const address_range part = range.widened_to(kernel::page_size()).intersection(one.range);
@@ -187,8 +203,9 @@ class basic_write_tracker {
     }
   }
 
-  // Announces a bulk write: makes the pages that this range touches free to write, in one call, and they are
-  // in the next set. Pays from about four pages.
+  // Announces a bulk write: makes the pages that this range touches free to write, in one call; they may be
+  // in the next set even if nobody writes. Pays from about four pages. After an error all of the arena is in
+  // the next set.
   error expect_writes(address_range range) {
     if (in_child()) start_over();
     error problem;
@@ -243,6 +260,7 @@ class basic_write_tracker {
     page_bitmap retained;  // joins `reported` at the next set
     page_bitmap always;
     bool lost = false;  // must be attached again before the mechanism's word counts
+    error loss;         // why all of it counts as written, until the next arming
 
     error cover(address_range to) {
       for (page_bitmap* bits : {&reported, &retained, &always}) {
@@ -252,6 +270,15 @@ class basic_write_tracker {
     }
     void clear_bits() {
       for (page_bitmap* bits : {&reported, &retained, &always}) bits->clear();
+    }
+    // The part was read and protected, or only protected: what was written before is forgotten.
+    void settle(address_range part) {
+      if (part == range) {
+        reported.clear();
+      } else {
+        reported.reset(part);
+      }
+      if (loss && !lost && reported.next_run(range.begin).empty()) loss = {};
     }
   };
 
@@ -313,35 +340,54 @@ class basic_write_tracker {
   // In a forked child: nothing is registered here, and the descriptors name the parent's memory.
   void start_over() {
     sentinel_.settle();
-    lose_everything({"fork", ECHILD, {}, "a forked child starts with everything written"});
-    if (const error why = mechanism_.reopen()) problem_ = why;
+    (void)reopen({"fork", ECHILD, {}, "a forked child starts with everything written"});
   }
 
   void lose(arena& one, const error& why) {
     one.lost = true;
+    one.loss = why;
     one.reported.set(one.range);
     problem_ = why;
+    if (descriptors_gone(why)) must_reopen_ = why;
   }
   void lose_everything(const error& why) {
     for (arena& one : arenas_) lose(one, why);
   }
+  static bool descriptors_gone(const error& why) { return why.code == EBADF || why.code == ENOTTY; }
 
-  // Tries to attach a lost arena again; all of it counts as written until the next arming. If the descriptors
-  // are gone, opens new ones, which costs the other arenas their registration.
+  // New descriptors cost every arena its registration.
+  error reopen(error cause) {
+    lose_everything(cause);
+    const error why = mechanism_.reopen();
+    must_reopen_ = why ? cause : error{};
+    return why;
+  }
+
+  // With new descriptors if the old ones are gone.
+  error attach(address_range range) {
+    if (!must_reopen_) {
+      const error why = mechanism_.attach(range);
+      if (!descriptors_gone(why)) return why;
+      must_reopen_ = why;
+    }
+    if (const error why = reopen(must_reopen_)) return why;
+    return mechanism_.attach(range);
+  }
+
+  // Tries to attach a lost arena again; all of it counts as written until the next arming.
   bool revive(arena& one) {
     one.reported.set(one.range);
-    error why = mechanism_.attach(one.range);
-    if (why && (why.code == EBADF || why.code == ENOTTY)) {
-      lose_everything(why);
-      why = mechanism_.reopen();
-      if (!why) why = mechanism_.attach(one.range);
-    }
-    if (why) {
+    if (const error why = attach(one.range)) {
       problem_ = why;
       return false;
     }
     one.lost = false;
     return true;
+  }
+
+  // What the mechanism may not be able to refuse by itself.
+  error check_memory(address_range range) const {
+    return mechanism_.traits().adopted ? error{} : kernel::check_tracked_memory(calls_, range);
   }
 
   // ---- reading ----
@@ -358,7 +404,8 @@ class basic_write_tracker {
     for (arena& one : arenas_) {
       if (one.lost) one.reported.set(one.range);
       one.reported.merge(one.retained);
-      one.retained.clear();
+      // What is retained after a peek() is for the next cycle, though another peek() shows it already.
+      if (!peeked_) one.retained.clear();
     }
     const dirty_set answer(with_reported(within));
     ++counters_.collections;
@@ -366,29 +413,27 @@ class basic_write_tracker {
       const address_range part = within.intersection(one.range);
       counters_.pages_scanned += part.bytes() / kernel::page_size();
       if (!protect) continue;
-      if (part == one.range) {
-        one.reported.clear();
-      } else {
-        one.reported.reset(part);
-      }
+      one.settle(part);
+      if (peeked_) one.retained.reset(part);
     }
+    peeked_ = !protect || (peeked_ && within != everywhere);
     counters_.pages_dirty += answer.bytes() / kernel::page_size();
     return answer;
   }
 
   void read(arena& one, address_range part, bool protect) {
-    if (part.empty() || (one.lost && !revive(one))) return;
+    if (part.empty()) return;
+    if (one.loss) problem_ = one.loss;
+    if (one.lost && !revive(one)) return;
     const error why = protect ? mechanism_.read_and_protect(part, scanned_) : mechanism_.read(part, scanned_);
     if (!why) return;
     // Pages may have been protected that were not reported: all of it is written, and it begins anew at once
     // so that the next answer is exact again.
     lose(one, why);
-    const error cause = why;
-    if (revive(one)) {
-      const error again = protect ? mechanism_.protect(one.range) : error{};
-      if (again) lose(one, again);
+    if (revive(one) && protect) {
+      if (const error again = mechanism_.protect(one.range)) lose(one, again);
     }
-    problem_ = cause;
+    problem_ = why;
   }
 
   void protect_whole_process() {
@@ -434,6 +479,8 @@ class basic_write_tracker {
   run_list united_;
   tracker_counters counters_;
   error problem_;
+  error must_reopen_;    // why the mechanism needs new descriptors; no error: it does not
+  bool peeked_ = false;  // since the last arm(), or collect() of everything
 };
 
 struct tracker_options {
