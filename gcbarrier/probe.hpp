@@ -36,6 +36,36 @@ enum class obstacle : std::uint8_t {
   other,
 };
 
+constexpr const char* name_of(obstacle reason) {
+  switch (reason) {
+    case obstacle::none:
+      return "none";
+    case obstacle::kernel_too_old:
+      return "the kernel is too old";
+    case obstacle::kernel_config:
+      return "the kernel is built without it";
+    case obstacle::seccomp:
+      return "a seccomp filter";
+    case obstacle::container:
+      return "the container's seccomp profile";
+    case obstacle::policy:
+      return "a security policy";
+    case obstacle::not_dumpable:
+      return "the process is not dumpable";
+    case obstacle::no_proc:
+      return "/proc is not mounted";
+    case obstacle::exhausted:
+      return "out of descriptors or memory";
+    case obstacle::signal_blocked:
+      return "SIGSEGV is blocked";
+    case obstacle::self_test:
+      return "the self-test failed";
+    case obstacle::other:
+      break;
+  }
+  return "an unexpected error";
+}
+
 struct mechanism_report {
   obstacle reason = obstacle::none;
   error why;  // what failed; its advice says what to do
@@ -157,13 +187,15 @@ constexpr const char* advice_for(obstacle reason, mechanism_kind kind) {
       return "the process is not dumpable, so its files in /proc belong to root: call prctl(PR_SET_DUMPABLE, "
              "1) before";
     case obstacle::no_proc:
-      return "mount proc on /proc, or open the descriptors before entering the container and let the tracker "
-             "adopt them";
+      return kind == mechanism_kind::uffd_async
+                 ? "mount proc on /proc, or open the descriptors before entering the container and let the "
+                   "tracker adopt them"
+                 : "mount proc on /proc";
     case obstacle::exhausted:
       return "free or raise what ran out: descriptors (ulimit -n), memory, or arenas";
     case obstacle::signal_blocked:
-      return "SIGSEGV is blocked on this thread, so the first write to a protected page would kill the "
-             "process: unblock it";
+      return "unblock SIGSEGV on this thread: while it is blocked, the first write to a protected page kills "
+             "the process";
     case obstacle::self_test:
       return "the kernel accepted everything and did not report a write rightly: do not use this mechanism, "
              "and report the kernel's release";

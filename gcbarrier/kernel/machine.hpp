@@ -24,6 +24,31 @@ namespace kernel {
 enum class userfaultfd_source : std::uint8_t { none, system_call, device };
 enum class huge_pages : std::uint8_t { unknown, never, on_request, always };
 
+constexpr const char* name_of(userfaultfd_source source) {
+  switch (source) {
+    case userfaultfd_source::none:
+      return "not available";
+    case userfaultfd_source::system_call:
+      return "by the system call";
+    case userfaultfd_source::device:
+      return "by /dev/userfaultfd";
+  }
+  return "unknown";
+}
+constexpr const char* name_of(huge_pages huge) {
+  switch (huge) {
+    case huge_pages::unknown:
+      break;
+    case huge_pages::never:
+      return "never";
+    case huge_pages::on_request:
+      return "on request";
+    case huge_pages::always:
+      return "always";
+  }
+  return "unknown";
+}
+
 struct machine_facts {
   char release[65] = "";  // of the kernel, as uname(2) says
   int version[2] = {};    // its first two numbers

@@ -76,6 +76,7 @@ struct machine {
         return opened_.erase(a[0]) != 0 ? std::optional<long>(0) : std::nullopt;
       case SYS_pread64: {
         const long got = support::faked_calls::real(number, a);
+        if (a[2] != sizeof(std::uint64_t)) return got;  // not one entry of pagemap
         auto& entry = *reinterpret_cast<std::uint64_t*>(a[1]);
         entry &= ~uapi::pagemap_soft_dirty;
         if (soft_dirty_bits) entry |= uapi::pagemap_soft_dirty;

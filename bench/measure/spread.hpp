@@ -1,0 +1,75 @@
+// Repeated measurements in three numbers.
+#ifndef GCBENCH_MEASURE_SPREAD_HPP
+#define GCBENCH_MEASURE_SPREAD_HPP
+
+#include <algorithm>
+#include <cstddef>
+#include <random>
+#include <utility>
+#include <vector>
+
+namespace gcbench {
+
+using samples = std::vector<double>;
+
+// The median, and the quartiles: the middle half of the samples lies between low and high. A virtual machine
+// that is held up for a moment spoils a mean and a maximum, but not these.
+struct spread {
+  double low = 0;
+  double median = 0;
+  double high = 0;
+};
+
+// Zeros where there are no samples.
+inline spread spread_of(samples from) {
+  if (from.empty()) return {};
+  std::sort(from.begin(), from.end());
+  const auto quantile = [&](double part) {
+    const double at = part * static_cast<double>(from.size() - 1);
+    const auto below = static_cast<std::size_t>(at);
+    const std::size_t above = std::min(below + 1, from.size() - 1);
+    return from[below] + (from[above] - from[below]) * (at - static_cast<double>(below));
+  };
+  return {quantile(0.25), quantile(0.5), quantile(0.75)};
+}
+
+// f of the measurements that were made in the same repetition, for each repetition.
+template <class F, class... Others>
+samples each_repetition(F f, const samples& first, const Others&... others) {
+  const std::size_t count = std::min({first.size(), others.size()...});
+  samples made;
+  made.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) made.push_back(f(first[i], others[i]...));
+  return made;
+}
+
+// f of the medians, and between low and high where it lies with 90 % confidence: the 5th and 95th percentile
+// of what it would have been with other repetitions, drawn from those that were made (a bootstrap). All must
+// be from the same repetitions, so that what slowed all of them down in one is drawn together.
+template <class F, class... Others>
+spread of_medians(F f, const samples& first, const Others&... others) {
+  constexpr std::size_t drawings = 400;
+  const std::size_t count = std::min({first.size(), others.size()...});
+  if (count == 0) return {};
+  std::mt19937 random(1);
+  std::uniform_int_distribution<std::size_t> any(0, count - 1);
+  std::vector<std::size_t> drawn(count);
+  const auto median_of_drawn = [&](const samples& from) {
+    samples picked;
+    picked.reserve(count);
+    for (const std::size_t i : drawn) picked.push_back(from[i]);
+    return spread_of(std::move(picked)).median;
+  };
+  samples results;
+  for (std::size_t i = 0; i < drawings; ++i) {
+    for (std::size_t& one : drawn) one = any(random);
+    results.push_back(f(median_of_drawn(first), median_of_drawn(others)...));
+  }
+  std::sort(results.begin(), results.end());
+  return {results[drawings / 20], f(spread_of(first).median, spread_of(others).median...),
+          results[drawings - 1 - drawings / 20]};
+}
+
+}  // namespace gcbench
+
+#endif

@@ -1,0 +1,110 @@
+// The arithmetic behind every figure that the benchmarks report.
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <measure/atomic_file.hpp>
+#include <measure/interleaved.hpp>
+#include <measure/spread.hpp>
+#include <string>
+#include <system_error>
+#include <vector>
+
+using gcbench::samples;
+using gcbench::spread;
+
+TEST_CASE("spread: median and quartiles, whatever the order") {
+  const spread odd = gcbench::spread_of({5, 1, 4, 2, 3});
+  CHECK(odd.low == 2);
+  CHECK(odd.median == 3);
+  CHECK(odd.high == 4);
+  CHECK(gcbench::spread_of({4, 1}).median == 2.5);
+  CHECK(gcbench::spread_of({7}).high == 7);
+  CHECK(gcbench::spread_of({}).median == 0);
+}
+
+TEST_CASE("spread: one delayed repetition does not move it") {
+  samples taken(21, 10.0);
+  taken[7] = 1e9;
+  CHECK(gcbench::spread_of(taken).high == 10);
+}
+
+TEST_CASE("of_medians: what slows a whole repetition down cancels out of a ratio") {
+  samples a;
+  samples b;
+  for (int i = 0; i < 40; ++i) {
+    const double slow = i % 2 == 0 ? 1 : 5;
+    a.push_back(30 * slow);
+    b.push_back(10 * slow);
+  }
+  const spread ratio = gcbench::of_medians([](double x, double y) { return x / y; }, a, b);
+  CHECK(ratio.low == doctest::Approx(3));
+  CHECK(ratio.median == doctest::Approx(3));
+  CHECK(ratio.high == doctest::Approx(3));
+}
+
+TEST_CASE("of_medians: the interval is as wide as the repetitions disagree") {
+  const auto same = [](double x) { return x; };
+  samples quiet;
+  samples noisy;
+  for (int i = 0; i < 50; ++i) {
+    quiet.push_back(100 + i % 3);
+    noisy.push_back(100 + 10 * (i % 9));
+  }
+  const spread narrow = gcbench::of_medians(same, quiet);
+  const spread wide = gcbench::of_medians(same, noisy);
+  CHECK(narrow.low <= 101);
+  CHECK(narrow.high >= 101);
+  CHECK(narrow.high - narrow.low <= 2);
+  CHECK(wide.high - wide.low >= 10);
+}
+
+TEST_CASE("interleaved: every repetition runs everything once, beginning with another") {
+  std::string order;
+  gcbench::interleaved both;
+  const auto a = both.add([&] { return order += 'a', 1.0; });
+  const auto b = both.add([&] { return order += 'b', 2.0; });
+  both.repeat(3, 3, std::chrono::nanoseconds(0));
+  CHECK(order == "abbaabba");  // the first pair is the warm-up
+  CHECK(both.taken(a) == samples{1, 1, 1});
+  CHECK(both.taken(b) == samples{2, 2, 2});
+}
+
+TEST_CASE("interleaved: stops when the time is over, but not before the least") {
+  gcbench::interleaved one;
+  const auto number = one.add([] { return 0.0; });
+  one.repeat(5, 1000000, std::chrono::nanoseconds(0));
+  CHECK(one.taken(number).size() == 5);
+}
+
+TEST_CASE("atomic_file: the old file stays until the new one is complete") {
+  const auto folder = std::filesystem::temp_directory_path() / ("doctor_test." + std::to_string(::getpid()));
+  std::filesystem::create_directory(folder);
+  const std::string path = folder / "result";
+  const auto content = [&] {
+    std::ifstream file(path);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const auto files = [&] {
+    return std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator());
+  };
+  gcbench::atomic_file(path).write("old");
+  {
+    gcbench::atomic_file never_written(path);
+    CHECK(content() == "old");
+    CHECK(files() == 2);
+  }
+  CHECK(files() == 1);
+  gcbench::atomic_file(path).write("new");
+  CHECK(content() == "new");
+  struct stat status {};
+  REQUIRE(::stat(path.c_str(), &status) == 0);
+  CHECK((status.st_mode & 0400) != 0);
+  CHECK_THROWS_AS(gcbench::atomic_file{folder}, std::system_error);
+  CHECK_THROWS_AS(gcbench::atomic_file{folder / "missing" / "file"}, std::system_error);
+  std::filesystem::remove_all(folder);
+}
