@@ -8,10 +8,15 @@
 #include <gcbarrier/kernel/uapi.hpp>
 #include <support/memory.hpp>
 #include <support/page_watch.hpp>
+#include <support/skip.hpp>
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
 #define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE 103
 #endif
 
 using support::memory;
@@ -102,6 +107,27 @@ TEST_CASE("madvise: DONTNEED of one page in the middle") {
     REQUIRE(::madvise(heap.page(100), memory::page_size(), MADV_DONTNEED) == 0);
     CHECK(watch.collect(heap) == page_numbers{100});
     CHECK(heap.read(100) == 0);
+    heap.write(100);
+    CHECK(watch.collect(heap) == page_numbers{100});
+  }
+}
+
+// Not on memory of a file: installing a guard on a protected page of it spins in the kernel (6.18) until a
+// signal comes, because dropping the page leaves the protection's marker where the guard's should go.
+TEST_CASE("madvise: a guard takes the protection away, and its page reads as written until armed") {
+  for (const memory_kind kind : support::every_memory_kind) {
+    if (!is_anonymous(kind)) continue;
+    CAPTURE(name_of(kind));
+    const memory heap(kind, pages);
+    page_watch watch(heap);
+    if (::madvise(heap.page(100), memory::page_size(), MADV_GUARD_INSTALL) != 0) {
+      SKIP_TEST("MADV_GUARD_INSTALL needs Linux 6.13");
+    }
+    CHECK(watch.collect(heap) == page_numbers{100});
+    CHECK(watch.collect(heap).empty());
+    REQUIRE(::madvise(heap.page(100), memory::page_size(), MADV_GUARD_REMOVE) == 0);
+    CHECK(watch.collect(heap) == page_numbers{100});
+    CHECK(watch.collect(heap).empty());
     heap.write(100);
     CHECK(watch.collect(heap) == page_numbers{100});
   }

@@ -64,6 +64,23 @@ TEST_CASE("trap: a protecting call that fails half way has protected the pages b
   CHECK(after->regions.empty());
 }
 
+// On kernels before 6.17 this crashed on partial huge pages, so only small ones here. The wrapper refuses it.
+TEST_CASE("trap: protecting without a vector ignores max_pages") {
+  const memory heap(memory_kind::small_pages, 8);
+  page_watch watch(heap);
+  heap.touch();
+  namespace uapi = gcbarrier::kernel::uapi;
+  uapi::pm_scan_arg argument{};
+  argument.size = sizeof argument;
+  argument.flags = uapi::scan_wp_matching | uapi::scan_check_wpasync;
+  argument.start = heap.range().begin;
+  argument.end = heap.range().end;
+  argument.max_pages = 2;
+  argument.category_mask = uapi::page_is_written;
+  CHECK(gcbarrier::kernel::system_calls{}.ioctl(watch.pagemap(), uapi::ioctl_pagemap_scan, &argument) == 0);
+  CHECK(watch.written(heap).empty());
+}
+
 TEST_CASE("trap: before it is armed all memory reads as written, touched or not") {
   for (const memory_kind kind : support::every_memory_kind) {
     CAPTURE(name_of(kind));
