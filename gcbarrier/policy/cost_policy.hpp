@@ -26,10 +26,12 @@
 
 GCBARRIER_NAMESPACE_BEGIN
 
-// The rule. Each page has a level. When it is known to have been written (it was protected and took the
-// fault, or a search found a young pointer in it), it waits: level 0 wants to be protected at once, level 1
-// when it has paid its price in rent without another such sign, level 2 when it has paid twice that. A fault
-// moves it up a level if it came within `patience` cycles of the page being protected, and down if later.
+// The rule. Each page has a level, 0 (cold) to 3 (hot). When it is known to have been written, because it was
+// protected and took the fault or because a search found a young pointer in it, it waits: at levels 0 and 1
+// it wants to be protected at once, at level 2 when it has paid its price in rent without another such sign,
+// at level 3 when it has paid twice that. A fault that came sooner after the page was protected than rent
+// would have paid a third of the price moves it up. One that came later moves it down from 3 and 2; from 1
+// only if rent would have paid all of the price.
 //
 // The same inputs give the same decisions. Not for several threads at once.
 class cost_policy {
@@ -38,15 +40,17 @@ class cost_policy {
   static constexpr std::string_view suffix = "+cost";
   using history = page_history;
 
-  static constexpr unsigned highest_level = 2;
+  static constexpr unsigned first_hot_level = 2;
+  static constexpr unsigned highest_level = 3;
 
-  explicit cost_policy(const cost_model& costs = {}) : costs_(costs.sane()), planner_(costs_) {
+  explicit cost_policy(const cost_model& costs = {})
+      : costs_(costs.sane()), planner_(costs_), patience_(costs_.patience()), haste_(costs_.haste()) {
     for (std::size_t cycles = 0; cycles < waits; ++cycles) {
       const auto rent = static_cast<std::int64_t>(cycles) * costs_.rent();
       // A cold page owes nothing: it gains from the next cycle on.
-      value_[0][cycles] = rent + costs_.rent() - costs_.arm_page;
-      for (unsigned level = 1; level <= highest_level; ++level) {
-        value_[level][cycles] = rent / level - costs_.price();
+      value_[0][cycles] = value_[1][cycles] = rent + costs_.rent() - costs_.arm_page;
+      for (unsigned level = first_hot_level; level <= highest_level; ++level) {
+        value_[level][cycles] = rent / (level - first_hot_level + 1) - costs_.price();
       }
     }
   }
@@ -118,15 +122,15 @@ class cost_policy {
       // It took a fault. The stamp is modulo 256, so a page that was clean for longer may pass for one that
       // was not; the bound does not mind.
       const auto clean = static_cast<std::uint8_t>(static_cast<std::uint8_t>(cycle_) - page.count - 1);
-      if (clean < costs_.patience()) {
+      if (clean < haste_) {
         page.set_level(std::min(level + 1, highest_level));
-      } else if (level > 0) {
+      } else if (level >= first_hot_level || (level == 1 && clean >= patience_)) {
         page.set_level(level - 1);
       }
       page.count = 0;
     } else if ((page.state & page_record::found) != 0) {
+      if (level < first_hot_level && page.count < haste_) page.set_level(level + 1);
       page.count = 0;
-      if (level == 0) page.set_level(1);
     } else if (page.count < waits - 1) {
       ++page.count;
     }
@@ -163,6 +167,8 @@ class cost_policy {
 
   cost_model costs_;
   arm_planner planner_;
+  std::int64_t patience_;
+  std::int64_t haste_;
   std::uint64_t cycle_ = 0;
   std::int64_t value_[highest_level + 1][waits];
 };

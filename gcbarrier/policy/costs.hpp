@@ -23,8 +23,15 @@ struct cost_model {
   [[nodiscard]] std::int64_t rent() const { return report_page + search_page; }
   // What protecting a page costs by the next write to it: the price. One call for the range comes on top.
   [[nodiscard]] std::int64_t price() const { return arm_page + fault; }
-  // For how many cycles the rent stays below the price.
+  // For how many cycles the rent stays below the price, rounded up.
   [[nodiscard]] std::int64_t patience() const { return (price() + rent() - 1) / rent(); }
+  // And below a third of it.
+  [[nodiscard]] std::int64_t haste() const { return (price() + 3 * rent() - 1) / (3 * rent()); }
+
+  // What the cost policy spends at most, relative to the cheapest way in hindsight: see docs/policy.md.
+  [[nodiscard]] double bound() const {
+    return 3 * (1 + static_cast<double>(arm_call) / static_cast<double>(price() + rent()));
+  }
 
   // The same with every figure inside what the policy's one-byte counters and its bound can work with. A
   // timer's hiccup, or a mechanism of another order of magnitude, must not make it absurd.

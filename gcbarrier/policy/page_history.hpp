@@ -17,7 +17,7 @@ GCBARRIER_NAMESPACE_BEGIN
 struct page_record {
   enum bits : std::uint8_t {
     step_bits = 3,  // the planner's, between its two passes
-    level_one = 4,  // the level counts from 0 (cold) to 2 in two bits
+    level_one = 4,  // the level counts from 0 (cold) to 3 (hot) in two bits
     level_bits = 4 | 8,
     unprotected = 16,
     found = 32,  // a search found a young pointer since the last arming
