@@ -16,8 +16,9 @@ GCBARRIER_NAMESPACE_BEGIN
 namespace kernel {
 
 // Daemons and launchers close all descriptors that they do not know, and then the number may be another
-// file's. So this one remembers which file it opened (each userfaultfd has an inode of its own) and closes
-// nothing else. Where fstat is forbidden it takes the number's word.
+// file's. So this one remembers which file it opened and closes nothing else. Each userfaultfd has an inode
+// of its own; two opens of the same file in /proc cannot be told apart. Where fstat is forbidden it takes the
+// number's word.
 class lasting_descriptor {
  public:
   lasting_descriptor() = default;
@@ -44,6 +45,8 @@ class lasting_descriptor {
   }
 
   [[nodiscard]] int number() const { return opened_.number(); }
+  // Gives it up without closing.
+  void abandon() { opened_.release(); }
   // Whether the number still is the file that was opened. Makes a system call.
   [[nodiscard]] bool intact() const {
     if (number() < 0) return false;

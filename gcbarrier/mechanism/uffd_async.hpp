@@ -59,6 +59,12 @@ class uffd_async {
     return made;
   }
 
+  uffd_async(uffd_async&&) noexcept = default;
+  uffd_async& operator=(uffd_async&&) noexcept = default;
+  uffd_async(const uffd_async&) = delete;
+  uffd_async& operator=(const uffd_async&) = delete;
+  ~uffd_async() { close_descriptors(); }
+
   [[nodiscard]] static constexpr mechanism_kind kind() { return mechanism_kind::uffd_async; }
   [[nodiscard]] mechanism_traits traits() const { return {true, true, false, adopted_}; }
   [[nodiscard]] mechanism_counters counters() const { return counters_; }
@@ -86,8 +92,7 @@ class uffd_async {
 
   error reopen() {
     // In a forked child the old ones name the parent's memory, so they must go whatever comes next.
-    userfaultfd_ = {};
-    pagemap_ = {};
+    close_descriptors();
     if (adopted_)
       return {"reopen", EPERM, {}, "adopted descriptors cannot be opened again; open a new tracker"};
     return open_descriptors();
@@ -121,6 +126,13 @@ class uffd_async {
     userfaultfd_ = kernel::lasting_descriptor(calls_, opened->release());
     pagemap_ = kernel::lasting_descriptor(calls_, pagemap.release());
     return {};
+  }
+
+  // Whoever closed one has probably closed both, and then a pagemap of this number is another tracker's.
+  void close_descriptors() {
+    if (!userfaultfd_.intact()) pagemap_.abandon();
+    userfaultfd_ = {};
+    pagemap_ = {};
   }
 
   // Another userfaultfd of that number would take our requests, and another process's even for its own
