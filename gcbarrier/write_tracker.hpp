@@ -430,7 +430,8 @@ class basic_write_tracker {
     // Pages may have been protected that were not reported: all of it is written, and it begins anew at once
     // so that the next answer is exact again.
     lose(one, why);
-    if (revive(one) && protect) {
+    if (!revive(one)) return;  // the problem is what stands in the way
+    if (protect) {
       if (const error again = mechanism_.protect(one.range)) lose(one, again);
     }
     problem_ = why;
