@@ -14,6 +14,7 @@
 #include <gcbarrier/kernel/uapi.hpp>
 #include <map>
 #include <optional>
+#include <set>
 #include <support/faked_calls.hpp>
 #include <vector>
 
@@ -30,6 +31,11 @@ class contents_kernel {
   // What a write to clear_refs does, by whomever.
   void clear() {
     for (auto& [page, copy] : pages_) copy = contents(page);
+  }
+  // Their numbers are other files' from now on.
+  void forget_files() {
+    pagemaps_.clear();
+    clear_refs_.clear();
   }
 
  private:
@@ -52,15 +58,15 @@ class contents_kernel {
         const bool is_pagemap = std::strcmp(path, "/proc/self/pagemap") == 0;
         if (!is_pagemap && std::strcmp(path, "/proc/self/clear_refs") != 0) return std::nullopt;
         const int file = ::memfd_create(path, MFD_CLOEXEC);
-        (is_pagemap ? pagemap_ : clear_refs_) = file;
+        (is_pagemap ? pagemaps_ : clear_refs_).insert(file);
         return file;
       }
       case SYS_pread64:
-        if (a[0] != pagemap_) return std::nullopt;
+        if (!pagemaps_.contains(a[0])) return std::nullopt;
         return read(reinterpret_cast<std::uint64_t*>(a[1]), static_cast<std::size_t>(a[2]),
                     static_cast<std::uintptr_t>(a[3]) / sizeof(std::uint64_t));
       case SYS_write:
-        if (a[0] != clear_refs_) return std::nullopt;
+        if (!clear_refs_.contains(a[0])) return std::nullopt;
         clear();
         return a[2];
       default:
@@ -78,8 +84,8 @@ class contents_kernel {
   }
 
   std::map<std::uintptr_t, std::optional<bytes>> pages_;  // what they held when last cleared
-  int pagemap_ = -1;
-  int clear_refs_ = -1;
+  std::set<long> pagemaps_;
+  std::set<long> clear_refs_;
   support::faked_calls fake_{
       [this](long number, support::faked_calls::argument_list a) { return answer(number, a); }};
 };
