@@ -162,36 +162,38 @@ class uffd_async {
       ++counters_.system_calls;
       const result<kernel::scan_answer> answer = kernel::scan_pages(calls_, pagemap_.number(), request);
       if (!answer) return answer.error();
-      const std::optional<std::uintptr_t> reached = take(answer->regions, request.range, out);
-      if (!reached)
+      const std::optional<taken> part = take(answer->regions, request.range, out);
+      if (!part)
         return {"PAGEMAP_SCAN", EPROTO, range, "the kernel returned regions outside of what was asked"};
-      if (protect) counters_.pages_protected += pages_in(answer->regions);
+      if (protect) counters_.pages_protected += part->bytes / kernel::page_size();
       if (answer->complete) return {};
       // Not walk_end, which can be stale; the pages after the last region are at worst read once more.
-      position = *reached;
+      position = part->end;
     }
     return {};
   }
 
-  // Appends the regions to `out`. Returns where the last one ended, or nothing if they are not whole pages,
-  // in order, within `range`: then nothing in them can be trusted.
-  static std::optional<std::uintptr_t> take(std::span<const kernel::page_region> regions, address_range range,
-                                            run_list* out) {
-    std::uintptr_t reached = range.begin;
+  struct taken {
+    std::uintptr_t end;   // of the last region
+    std::uint64_t bytes;  // in all of them
+  };
+
+  // Appends the regions to `out`. Nothing if they are not whole pages, in order, within `range`: then nothing
+  // in them can be trusted. All in one pass: with every other page written, each pass over the regions costs
+  // two hundredths of the ioctl.
+  static std::optional<taken> take(std::span<const kernel::page_region> regions, address_range range,
+                                   run_list* out) {
+    taken sum{range.begin, 0};
+    const std::size_t page = kernel::page_size();
     for (const kernel::page_region& region : regions) {
       const address_range run{region.start, region.end};
-      if (run.begin < reached || run.empty() || run.end > range.end) return std::nullopt;
-      if (!run.aligned_to(kernel::page_size())) return std::nullopt;
-      reached = region.end;
+      if (run.begin < sum.end || run.empty() || run.end > range.end) return std::nullopt;
+      if (!run.aligned_to(page)) return std::nullopt;
+      sum.end = run.end;
+      sum.bytes += run.bytes();
       if (out != nullptr) out->append(run);
     }
-    return reached;
-  }
-
-  static std::uint64_t pages_in(std::span<const kernel::page_region> regions) {
-    std::uint64_t bytes = 0;
-    for (const kernel::page_region& region : regions) bytes += region.end - region.start;
-    return bytes / kernel::page_size();
+    return sum;
   }
 
   kernel::system_calls calls_;
