@@ -211,7 +211,12 @@ class basic_write_tracker {
     error problem;
     for (arena& one : arenas_) {
       const address_range part = range.widened_to(kernel::page_size()).intersection(one.range);
-      if (part.empty() || one.lost) continue;
+      if (part.empty()) continue;
+      // Under mprotect a child has inherited the protections: attaching again makes all of it free to write.
+      if (one.lost) {
+        if (!revive(one)) problem = problem_;
+        continue;
+      }
       if (const error why = mechanism_.unprotect(part)) {
         lose(one, why);
         problem = why;
