@@ -20,6 +20,7 @@
 #include "mechanism/any_mechanism.hpp"
 #include "mechanism/mechanism.hpp"
 #include "page_bitmap.hpp"
+#include "policy/policy.hpp"
 #include "run_list.hpp"
 #include "version.hpp"
 
@@ -48,11 +49,14 @@ struct tracker_counters {
 // the caller's exclusion, against retain() too. Memory: everything is reserved when arenas are added, from
 // mmap, never from malloc; collect(), peek(), arm() and retain() allocate nothing. Fork: a child that uses an
 // inherited tracker is noticed; its first result is everything, and the parent's tracking is not disturbed.
-template <mechanism Mechanism>
+//
+// Policy: what to protect again. A page that it leaves alone is in each set until it is protected.
+template <mechanism Mechanism, arming_policy Policy = protect_everything>
 class basic_write_tracker {
  public:
-  static result<basic_write_tracker> over(Mechanism mechanism, kernel::system_calls calls = {}) {
-    basic_write_tracker made(std::move(mechanism), calls);
+  static result<basic_write_tracker> over(Mechanism mechanism, kernel::system_calls calls = {},
+                                          Policy policy = Policy{}) {
+    basic_write_tracker made(std::move(mechanism), calls, std::move(policy));
     if (const error why = made.sentinel_.open()) return why;
     return made;
   }
@@ -90,6 +94,7 @@ class basic_write_tracker {
     if (in_child()) start_over();
     if (const error why = attach(range)) return why;
     fresh.range = range;
+    fresh.known_end = range.begin;
     fresh.reported.set(range);
     arenas_.insert(at, std::move(fresh));
     return {};
@@ -157,7 +162,8 @@ class basic_write_tracker {
   // What collect() would return, changing nothing.
   dirty_set peek(address_range within = everywhere) { return read_all(false, within); }
 
-  // Forgets every write so far, read or not: the end of a stop-the-world collection.
+  // Forgets every write so far, read or not: the end of a stop-the-world collection. A policy that selects
+  // leaves some pages in the next set, written or not.
   void arm() {
     const stopwatch clock(counters_.nanoseconds);
     if (in_child()) start_over();
@@ -165,13 +171,17 @@ class basic_write_tracker {
     if (mechanism_.traits().clears_whole_process) {
       protect_whole_process();
     } else {
+      know_unprotected();
       for (arena& one : arenas_) {
         if (one.lost && !revive(one)) continue;
-        if (const error why = mechanism_.protect(one.range)) lose(one, why);
+        const error why =
+            rearm(one, one.range, [this](address_range chosen) { return mechanism_.protect(chosen); });
+        if (why) lose(one, why);
       }
     }
     for (arena& one : arenas_) one.settle(one.range);
     peeked_ = false;
+    scanned_all_ = false;
   }
 
   // ---- what the kernel cannot know ----
@@ -180,6 +190,13 @@ class basic_write_tracker {
   // to young objects. After a peek() that is the first set after arm(), and a second peek() shows them too.
   void retain(address_range range) {
     for (arena& one : arenas_) one.retained.set(range);
+  }
+
+  // For a policy that selects: a search of the pages that this range touches, which were in the last set,
+  // found a pointer into the nursery, so they are known to have been written. Before arm(), or any time after
+  // collect(). Several threads at once may call it, like retain().
+  void found_young(address_range range) requires(Policy::selects) {
+    for (arena& one : arenas_) one.history.note_found(range);
   }
 
   // The pages that this range touches are in every set from now on: memory written behind the page tables'
@@ -230,6 +247,7 @@ class basic_write_tracker {
   // Why the last collect(), peek() or arm() knows less than it should, and answered with whole arenas, now or
   // at the next call. No error: the answer is exact to the page.
   [[nodiscard]] const error& problem() const { return problem_; }
+  [[nodiscard]] const Policy& policy() const { return policy_; }
   [[nodiscard]] mechanism_kind kind() const { return mechanism_.kind(); }
   [[nodiscard]] mechanism_traits traits() const { return mechanism_.traits(); }
   [[nodiscard]] std::size_t arena_count() const { return arenas_.size(); }
@@ -258,7 +276,8 @@ class basic_write_tracker {
 
   struct arena {
     arena() = default;
-    explicit arena(kernel::system_calls calls) : reported(calls), retained(calls), always(calls) {}
+    explicit arena(kernel::system_calls calls)
+        : reported(calls), retained(calls), always(calls), history(calls) {}
 
     address_range range;
     page_bitmap reported;  // beside what the mechanism says: in every set until the next arming
@@ -266,12 +285,17 @@ class basic_write_tracker {
     page_bitmap always;
     bool lost = false;  // must be attached again before the mechanism's word counts
     error loss;         // why all of it counts as written, until the next arming
+    [[no_unique_address]] typename Policy::history history;
+    // What the history says holds up to here. Beyond, since it was added or lost, it is not known whether a
+    // page is protected, so the next arming protects all of it.
+    std::uintptr_t known_end = 0;
 
     error cover(address_range to) {
       for (page_bitmap* bits : {&reported, &retained, &always}) {
         if (const error why = bits->cover(to, kernel::page_size())) return why;
       }
-      return {};
+      if (known_end > to.end) known_end = to.end;
+      return history.cover(to);
     }
     void clear_bits() {
       for (page_bitmap* bits : {&reported, &retained, &always}) bits->clear();
@@ -306,12 +330,14 @@ class basic_write_tracker {
     std::uint64_t start_ = now();
   };
 
-  basic_write_tracker(Mechanism mechanism, kernel::system_calls calls)
+  basic_write_tracker(Mechanism mechanism, kernel::system_calls calls, Policy policy)
       : calls_(calls),
         mechanism_(std::move(mechanism)),
+        policy_(std::move(policy)),
         sentinel_(calls),
         arenas_(calls),
         scanned_(calls),
+        late_(calls),
         united_(calls) {}
 
   static error no_such(const char* operation, const void* base) {
@@ -335,6 +361,9 @@ class basic_write_tracker {
     const std::size_t runs = bytes / kernel::page_size() / 2 + arenas + 1;
     if (const error why = arenas_.reserve(arenas)) return why;
     if (const error why = scanned_.reserve(runs)) return why;
+    if constexpr (Policy::selects) {
+      if (const error why = late_.reserve(runs)) return why;
+    }
     return united_.reserve(runs);
   }
 
@@ -351,6 +380,7 @@ class basic_write_tracker {
   void lose(arena& one, const error& why) {
     one.lost = true;
     one.loss = why;
+    one.known_end = one.range.begin;
     one.reported.set(one.range);
     problem_ = why;
     if (descriptors_gone(why)) must_reopen_ = why;
@@ -401,6 +431,9 @@ class basic_write_tracker {
     const stopwatch clock(counters_.nanoseconds);
     problem_ = {};
     if (in_child()) start_over();
+    if constexpr (Policy::selects) {
+      if (protect) policy_.next_cycle();
+    }
     scanned_.clear();
     const bool at_once = mechanism_.traits().clears_whole_process;
     within = protect && at_once ? everywhere : within.widened_to(kernel::page_size());
@@ -422,6 +455,7 @@ class basic_write_tracker {
       if (peeked_) one.retained.reset(part);
     }
     peeked_ = !protect || (peeked_ && within != everywhere);
+    scanned_all_ = !protect && within == everywhere;
     counters_.pages_dirty += answer.bytes() / kernel::page_size();
     return answer;
   }
@@ -430,7 +464,7 @@ class basic_write_tracker {
     if (part.empty()) return;
     if (one.loss) problem_ = one.loss;
     if (one.lost && !revive(one)) return;
-    const error why = protect ? mechanism_.read_and_protect(part, scanned_) : mechanism_.read(part, scanned_);
+    const error why = protect ? read_and_rearm(one, part) : mechanism_.read(part, scanned_);
     if (!why) return;
     // Pages may have been protected that were not reported: all of it is written, and it begins anew at once
     // so that the next answer is exact again.
@@ -440,6 +474,54 @@ class basic_write_tracker {
       if (const error again = mechanism_.protect(one.range)) lose(one, again);
     }
     problem_ = why;
+  }
+
+  error read_and_rearm(arena& one, address_range part) {
+    if constexpr (!Policy::selects) {
+      return mechanism_.read_and_protect(part, scanned_);
+    } else {
+      if (const error why = mechanism_.read(part, scanned_)) return why;
+      return rearm(one, part, [&](address_range chosen) {
+        late_.clear();
+        const error why = mechanism_.read_and_protect(chosen, late_);
+        // Pages that were written between the two readings are among them.
+        for (const address_range run : late_.runs()) one.reported.set(run);
+        return why;
+      });
+    }
+  }
+
+  // Protects the part of the arena again, as far as the policy wants it, by arm(range). Needs the part's runs
+  // in scanned_.
+  template <class Arm>
+  error rearm(arena& one, address_range part, Arm arm) {
+    if constexpr (!Policy::selects) {
+      return arm(part);
+    } else {
+      const address_range unknown = part.intersection({one.known_end, one.range.end});
+      if (!unknown.empty()) {
+        if (const error why = arm(unknown)) return why;
+        policy_.protected_all(one.history, unknown);
+      }
+      const address_range known = part.intersection({one.range.begin, one.known_end});
+      if (const error why = policy_.select(one.history, known, scanned_.runs(), arm)) return why;
+      if (part.begin <= one.known_end && part.end > one.known_end) one.known_end = part.end;
+      return {};
+    }
+  }
+
+  // The last peek() will do, if there was one since the last arming. What the collector wrote since then it
+  // does not show: that is protected where a chosen range passes over it, and else is in the next set.
+  void know_unprotected() {
+    if constexpr (Policy::selects) {
+      policy_.next_cycle();
+      if (scanned_all_) return;
+      scanned_.clear();
+      for (arena& one : arenas_) {
+        if (one.lost) continue;
+        if (const error why = mechanism_.read(one.range, scanned_)) lose(one, why);
+      }
+    }
   }
 
   void protect_whole_process() {
@@ -479,14 +561,17 @@ class basic_write_tracker {
 
   kernel::system_calls calls_;
   Mechanism mechanism_;
+  [[no_unique_address]] Policy policy_;
   kernel::fork_sentinel sentinel_;
   kernel::mapped_array<arena> arenas_;  // ordered by address
   run_list scanned_;
+  run_list late_;  // only a policy that selects needs it
   run_list united_;
   tracker_counters counters_;
   error problem_;
-  error must_reopen_;    // why the mechanism needs new descriptors; no error: it does not
-  bool peeked_ = false;  // since the last arm(), or collect() of everything
+  error must_reopen_;         // why the mechanism needs new descriptors; no error: it does not
+  bool peeked_ = false;       // since the last arm(), or collect() of everything
+  bool scanned_all_ = false;  // scanned_ is that of a peek() at everything since the last arming
 };
 
 struct tracker_options {
