@@ -173,14 +173,16 @@ GCB_API unsigned gcb_traits(const gcb_tracker* tracker);
 /// userfaultfd's; those of the mechanism. Nothing is tracked after an error.
 GCB_API GCB_CHECKED int gcb_add_arena(gcb_tracker* tracker, void* base, size_t bytes, gcb_error* why);
 
-/// Changes the size of the arena that begins at `base`. What is added is in the next set (with mprotect,
-/// all of the arena). To shrink, call it
-/// before the memory is unmapped. Errors: ENOENT where no arena begins; else as for gcb_add_arena(). The
-/// arena is as it was after one.
+/// Changes the size of the arena that begins at `base`. What is added is in the next set (with mprotect, all
+/// of the arena), unless gcb_arm() comes first. To shrink, call it before the memory is unmapped. Errors:
+/// ENOENT where no arena begins; of growing, those of gcb_add_arena(), and after one the arena has its old
+/// size and all of it is in the next set; of shrinking, those of the mechanism, and the arena is shorter even
+/// so.
 GCB_API GCB_CHECKED int gcb_resize_arena(gcb_tracker* tracker, void* base, size_t bytes, gcb_error* why);
 
-/// Ends the tracking of the arena that begins at `base`; the memory stays as it is, writable. ENOENT where no
-/// arena begins; otherwise the arena is gone even if the mechanism reports an error.
+/// Ends the tracking of the arena that begins at `base`; the memory stays as it is, writable. Call it before
+/// the memory is unmapped; with mprotect nobody may be writing to it meanwhile. ENOENT where no arena begins;
+/// otherwise the arena is gone even if the mechanism reports an error.
 GCB_API int gcb_remove_arena(gcb_tracker* tracker, void* base, gcb_error* why);
 
 /// How many arenas there are.
@@ -229,12 +231,13 @@ GCB_API int gcb_problem(const gcb_tracker* tracker, gcb_error* why);
 /// @{
 
 /// The pages that the range touches are in the next set though nobody writes them: they still hold pointers
-/// to young objects. For use between a set and the gcb_arm() that follows it, or the next set. Several
-/// threads at once.
+/// to young objects. After gcb_peek() that is the first set after gcb_arm(). Several threads at once.
 GCB_API void gcb_retain(gcb_tracker* tracker, const void* base, size_t bytes);
 
 /// The pages that the range touches are in every set while `enabled` is not 0: memory written behind the page
 /// tables' back, by pinned pages (io_uring registered buffers, O_DIRECT, RDMA) or through another mapping.
+/// When that ends they are in the next set once more. Only memory that is in an arena now: call it again
+/// after adding or growing one.
 GCB_API void gcb_always_dirty(gcb_tracker* tracker, const void* base, size_t bytes, int enabled);
 
 /// Announces a bulk write: makes the pages free to write in one call, and they are in the next set. Pays from
