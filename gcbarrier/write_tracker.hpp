@@ -86,11 +86,12 @@ class basic_write_tracker {
     if (overlaps_another(range, nullptr)) {
       return {"add_arena", EEXIST, range, "it overlaps an arena of this tracker"};
     }
+    // Before any table is mapped: that could land in a hole, and be tracked as a part of the arena.
+    if (const error why = check_memory(range)) return why;
     if (const error why = make_room(arenas_.size() + 1, tracked_bytes() + range.bytes())) return why;
     arena fresh(calls_);
     if (const error why = fresh.cover(range)) return why;
     fresh.clear_bits();
-    if (const error why = check_memory(range)) return why;
     if (in_child()) start_over();
     if (const error why = attach(range)) return why;
     fresh.range = range;
@@ -125,8 +126,8 @@ class basic_write_tracker {
     if (overlaps_another(after, found)) {
       return {"resize_arena", EEXIST, added, "another arena is in the way"};
     }
-    if (const error why = make_room(arenas_.size(), tracked_bytes() + added.bytes())) return why;
     if (const error why = check_memory(added)) return why;
+    if (const error why = make_room(arenas_.size(), tracked_bytes() + added.bytes())) return why;
     if (const error why = found->cover(after)) return why;
     if (const error why = attach(after)) {
       (void)found->cover(before);  // smaller: cannot fail

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <support/faked_calls.hpp>
+#include <utility>
 #include <vector>
 
 #include "tracked.hpp"
@@ -102,6 +104,28 @@ TEST_CASE_TEMPLATE("arenas: memory that is not there or not writable is refused"
   REQUIRE(::munmap(gone.data(), gone.bytes()) == 0);
   check_refused(one, gone.range(), ENOMEM);
   CHECK(one.tracker.collect().empty());
+}
+
+TEST_CASE("arenas: a hole is noticed before the tracker's own tables can fill it") {
+  memory heap(memory_kind::small_pages, 8, 16);
+  void* hole = nullptr;
+  support::faked_calls fake([&](long number, support::faked_calls::argument_list a) -> std::optional<long> {
+    if (number != SYS_mmap || hole == nullptr) return std::nullopt;
+    const long at = reinterpret_cast<long>(std::exchange(hole, nullptr));
+    return support::faked_calls::real(number, {at, a[1], a[2], a[3] | MAP_FIXED, a[4], a[5]});
+  });
+  auto tracker = gcbarrier::write_tracker::open(
+      {.mechanism = std::nullopt, .adopted = std::nullopt, .calls = fake.calls()});
+  REQUIRE(tracker);
+  REQUIRE(::munmap(heap.page(3), memory::page_size()) == 0);
+  hole = heap.page(3);
+  CHECK(tracker->add_arena(heap.range()).code == ENOMEM);
+  hole = nullptr;
+  REQUIRE_FALSE(tracker->add_arena(heap.range(4, 4)));
+  heap.grow(16);
+  REQUIRE(::munmap(heap.page(9), memory::page_size()) == 0);
+  hole = heap.page(9);
+  CHECK(tracker->resize_arena(heap.page(4), 12 * memory::page_size()).code == ENOMEM);
 }
 
 TEST_CASE_TEMPLATE("arenas: hugetlb is refused", Case, MECHANISMS) {
