@@ -4,8 +4,10 @@
 
 #include <gcbarrier/address_range.hpp>
 #include <gcbarrier/barrier/card_table.hpp>
+#include <gcbarrier/barrier/field_log.hpp>
 #include <gcbarrier/barrier/kernel_barrier.hpp>
 #include <gcbarrier/barrier/none.hpp>
+#include <gcbarrier/barrier/store_buffer.hpp>
 #include <gcbarrier/barrier/write_barrier.hpp>
 #include <gcbarrier/error.hpp>
 #include <gcbarrier/mechanism/mprotect_segv.hpp>
@@ -18,10 +20,13 @@ using uffd_async_barrier = gcbarrier::kernel_barrier<gcbarrier::uffd_async>;
 using soft_dirty_barrier = gcbarrier::kernel_barrier<gcbarrier::soft_dirty>;
 using mprotect_barrier = gcbarrier::kernel_barrier<gcbarrier::mprotect_segv>;
 
-// For collector::open(): the range is that of nursery and old space.
+// For collector::open(): `heap` is nursery and old space, `young` where young objects lie; without
+// it a barrier that filters remembers nothing.
 template <gcbarrier::write_barrier Barrier>
-gcbarrier::result<Barrier> open_barrier(gcbarrier::address_range heap) {
-  if constexpr (requires { Barrier::open(heap); }) {
+gcbarrier::result<Barrier> open_barrier(gcbarrier::address_range heap, gcbarrier::address_range young = {}) {
+  if constexpr (requires { Barrier::open(heap, young); }) {
+    return Barrier::open(heap, young);
+  } else if constexpr (requires { Barrier::open(heap); }) {
     return Barrier::open(heap);
   } else if constexpr (requires { Barrier::open(); }) {
     return Barrier::open();
@@ -34,6 +39,9 @@ gcbarrier::result<Barrier> open_barrier(gcbarrier::address_range heap) {
 template <class F>
 void each_barrier(F f) {
   f.template operator()<gcbarrier::card_table>();
+  f.template operator()<gcbarrier::conditional_card_table>();
+  f.template operator()<gcbarrier::store_buffer>();
+  f.template operator()<gcbarrier::field_log>();
   f.template operator()<uffd_async_barrier>();
   f.template operator()<soft_dirty_barrier>();
   f.template operator()<mprotect_barrier>();

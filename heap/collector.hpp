@@ -44,14 +44,14 @@ struct collector_options {
 template <gcbarrier::write_barrier Barrier>
 class collector {
  public:
-  // `make_barrier(address_range)` returns result<Barrier>; the range holds every slot that will ever be
-  // stored to.
+  // `make_barrier(heap, young)` returns result<Barrier>; the first range holds every slot that will ever be
+  // stored to, the second all young objects.
   template <class Factory>
   static gcbarrier::result<std::unique_ptr<collector>> open(const collector_options& options,
                                                             Factory make_barrier) {
     auto memory = space::open(options.nursery_bytes, options.old_bytes);
     if (!memory) return memory.error();
-    auto barrier = make_barrier((*memory)->range());
+    auto barrier = make_barrier((*memory)->range(), (*memory)->young.range());
     if (!barrier) return barrier.error();
     return std::unique_ptr<collector>(new collector(options, std::move(*memory), std::move(*barrier)));
   }
@@ -159,14 +159,35 @@ class collector {
 
   void find_remembered_slots() {
     gcbarrier::dirty_set dirty;
-    statistics_.written_ns += timed([&] { dirty = barrier_.written(); });
     slots_.clear();
+    if constexpr (gcbarrier::slot_barrier<Barrier>) {
+      statistics_.search_ns += timed([&] { take_listed_slots(); });
+      statistics_.dirty_bytes += slots_.size() * sizeof(void*);
+      dirty = barrier_.unlisted();
+    } else {
+      statistics_.written_ns += timed([&] { dirty = barrier_.written(); });
+    }
     statistics_.search_ns += timed([&] {
       for (const gcbarrier::address_range run : dirty) search_run(run);
     });
     count_dirty(dirty);
+    if (options_.verify) sort_slots();
     statistics_.remembered_slots += slots_.size();
     if (options_.verify) statistics_.verify_ns += timed([&] { verify(); });
+  }
+
+  void take_listed_slots() requires(gcbarrier::slot_barrier<Barrier>) {
+    barrier_.each_written_slot([this](void** slot) {
+      if (space_->young.contains(*slot)) slots_.push_back(slot);
+    });
+  }
+
+  // A search finds slots in address order and once, a list may not.
+  void sort_slots() {
+    if constexpr (gcbarrier::slot_barrier<Barrier>) {
+      std::sort(slots_.begin(), slots_.end());
+      slots_.erase(std::unique(slots_.begin(), slots_.end()), slots_.end());
+    }
   }
 
   void search_run(gcbarrier::address_range run) {
@@ -255,7 +276,7 @@ class collector {
   gcheap::roots roots_;
   evacuation evacuation_;
   gcheap::statistics statistics_;
-  std::vector<void**> slots_;  // the remembered set of this collection, in address order
+  std::vector<void**> slots_;  // the remembered set of this collection; sorted for the verification
   search_function find_ = best_search().find;
   std::size_t page_bytes_ = gcbarrier::kernel::page_size();
   std::size_t next_full_bytes_;

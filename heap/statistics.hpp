@@ -20,11 +20,14 @@ struct statistics {
   std::uint64_t rearm_ns = 0;    // making the barrier ready for the next cycle
   std::uint64_t verify_ns = 0;   // in the pauses too
 
-  std::uint64_t dirty_bytes = 0;
-  std::uint64_t dirty_pages = 0;  // pages that hold at least one dirty byte, whatever the barrier's granule
+  std::uint64_t dirty_bytes = 0;  // that were searched; a slot that the barrier lists is one word
+  std::uint64_t dirty_pages =
+      0;  // that hold at least one byte to be searched, whatever the barrier's granule
   std::uint64_t dirty_runs = 0;
-  std::uint64_t remembered_slots = 0;  // old slots found to point into the nursery
-  std::uint64_t retained_slots = 0;    // that still did after the collection
+  // Old slots found to point into the nursery. Without verification a barrier that lists slots may count one
+  // twice.
+  std::uint64_t remembered_slots = 0;
+  std::uint64_t retained_slots = 0;  // that still did after the collection
   std::uint64_t promoted_bytes = 0;
   std::uint64_t promoted_objects = 0;
   std::uint64_t swept_bytes = 0;

@@ -1,5 +1,5 @@
 // The software barrier that most collectors have: every pointer store also marks the card that the slot lies
-// in.
+// in. Unconditionally, or only if it is not marked yet.
 #ifndef GCBARRIER_BARRIER_CARD_TABLE_HPP
 #define GCBARRIER_BARRIER_CARD_TABLE_HPP
 
@@ -23,21 +23,28 @@
 
 GCBARRIER_NAMESPACE_BEGIN
 
+// unconditional: no branch, but a write to the table for each store.
+// if_clean: reads before it writes, so that threads whose slots share a line of the table (32 KiB of heap) do
+// not take it from each other at every store. HotSpot has both (-XX:+UseCondCardMark).
+enum class card_marking : std::uint8_t { unconditional, if_clean };
+
 // One byte per 512-byte card over one contiguous range, so that the mark needs no test and no branch: stores
 // into young objects mark cards too, which nobody reads. The base is biased: the card of an address is base +
 // (address >> 9). store() may be called from any thread; the rest with the world stopped.
-class card_table {
+template <card_marking Marking>
+class basic_card_table {
  public:
-  static constexpr std::string_view name = "card";
+  static constexpr std::string_view name =
+      Marking == card_marking::unconditional ? "card" : "card_conditional";
   static constexpr std::size_t card_bytes = 512;
 
   // `covered` holds every slot that store() will ever see: nursery and old space in one range, card-aligned.
   // Costs 1/512 of it in memory as far as it is used. ENOMEM, or EINVAL for an empty or misaligned range.
-  static result<card_table> open(address_range covered) {
+  static result<basic_card_table> open(address_range covered) {
     if (covered.empty() || !covered.aligned_to(card_bytes)) {
       return error{"card_table::open", EINVAL, covered, "the range must be whole cards of 512 bytes"};
     }
-    card_table table;
+    basic_card_table table;
     const std::size_t cards = covered.bytes() / card_bytes;
     if (const error why = table.cards_.reserve(cards)) return why;
     if (const error why = table.runs_.reserve(cards / 2 + 1)) return why;
@@ -48,10 +55,15 @@ class card_table {
     return table;
   }
 
-  // Relaxed atomic, which is a plain byte store: two threads may mark the same card.
+  // Relaxed atomics, which are plain byte accesses: two threads may mark the same card.
   void store(void** slot, void* value) {
     *slot = value;
-    mark(reinterpret_cast<std::uintptr_t>(slot) >> card_shift, dirty);
+    const std::uintptr_t index = reinterpret_cast<std::uintptr_t>(slot) >> card_shift;
+    if constexpr (Marking == card_marking::if_clean) {
+      // A retained card counts as dirty, so it is left as it is.
+      if (std::atomic_ref(*byte(index)).load(std::memory_order_relaxed) != clean) return;
+    }
+    mark(index, dirty);
   }
 
   error add_arena(address_range range) {
@@ -98,7 +110,7 @@ class card_table {
   enum state : unsigned char { clean = 0, dirty = 1, retained = 2 };
   static constexpr unsigned card_shift = 9;
 
-  card_table() = default;
+  basic_card_table() = default;
 
   [[nodiscard]] unsigned char* card(std::uintptr_t address) const { return byte(address >> card_shift); }
   [[nodiscard]] unsigned char* byte(std::uintptr_t index) const {
@@ -151,7 +163,10 @@ class card_table {
   run_list runs_;
 };
 
+using card_table = basic_card_table<card_marking::unconditional>;
+using conditional_card_table = basic_card_table<card_marking::if_clean>;
 static_assert(write_barrier<card_table>);
+static_assert(write_barrier<conditional_card_table>);
 
 GCBARRIER_NAMESPACE_END
 

@@ -34,6 +34,16 @@ concept write_barrier = requires(B barrier, void** slot, void* value, address_ra
   { barrier.granule() } -> std::convertible_to<std::size_t>;
 };
 
+// A barrier that remembers slots has them listed, which spares the collector a search; written() is then the
+// same set in order and merged, at the price of sorting.
+//   each_written_slot(f)  calls f(void**) with each slot, in no order, some of them twice or no longer young
+//   unlisted()            what must be searched beside: new memory, or everything when the list ran full
+template <class B>
+concept slot_barrier = write_barrier<B> && requires(B barrier, void (*act)(void** slot)) {
+  { barrier.each_written_slot(act) } -> std::same_as<void>;
+  { barrier.unlisted() } -> std::same_as<dirty_set>;
+};
+
 GCBARRIER_NAMESPACE_END
 
 #endif

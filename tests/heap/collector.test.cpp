@@ -145,8 +145,8 @@ TEST_CASE_TEMPLATE("a list of a million is promoted and marked without recursion
   CHECK(heap->old_live_bytes() == length * sizeof(node));
 }
 
-TEST_CASE_TEMPLATE("of a large object only what was written is searched", Barrier, gcbarrier::card_table,
-                   gcheap::uffd_async_barrier, gcheap::mprotect_barrier) {
+TEST_CASE_TEMPLATE("of a large object only what was written is searched", Barrier,
+                   HEAP_TEST_PRECISE_BARRIERS) {
   auto heap = open_heap<Barrier>();
   constexpr std::size_t length = std::size_t{1} << 20;  // 8 MiB
   root<node_array> large(heap->roots(), heap->template allocate<node_array>(length));
@@ -165,7 +165,7 @@ TEST_CASE_TEMPLATE("of a large object only what was written is searched", Barrie
 }
 
 TEST_CASE_TEMPLATE("nothing written, nothing searched: the collector's own writes are forgotten", Barrier,
-                   gcbarrier::card_table, gcheap::uffd_async_barrier, gcheap::mprotect_barrier) {
+                   HEAP_TEST_PRECISE_BARRIERS) {
   auto heap = open_heap<Barrier>();
   root<node_array> array(heap->roots(), heap->template allocate<node_array>(5000));
   for (std::size_t i = 0; i < 5000; ++i) {

@@ -77,7 +77,10 @@ node* new_node(Heap& heap, std::uint64_t number) {
 }  // namespace heap_test
 
 // Every barrier that this machine must be able to run.
-#define HEAP_TEST_BARRIERS \
-  gcbarrier::no_barrier, gcbarrier::card_table, gcheap::uffd_async_barrier, gcheap::mprotect_barrier
+#define HEAP_TEST_BARRIERS gcbarrier::no_barrier, HEAP_TEST_PRECISE_BARRIERS
+// Those that know more than that something may have been written.
+#define HEAP_TEST_PRECISE_BARRIERS                                                                         \
+  gcbarrier::card_table, gcbarrier::conditional_card_table, gcbarrier::store_buffer, gcbarrier::field_log, \
+      gcheap::uffd_async_barrier, gcheap::mprotect_barrier
 
 #endif
