@@ -66,10 +66,10 @@ struct model_arena {
   [[nodiscard]] gcbarrier::address_range range() const { return memory->range(first, pages.size()); }
 };
 
-template <gcbarrier::mechanism Mechanism>
+template <gcbarrier::mechanism Mechanism, gcbarrier::arming_policy Policy = gcbarrier::protect_everything>
 class trial {
  public:
-  using tracker = gcbarrier::basic_write_tracker<Mechanism>;
+  using tracker = gcbarrier::basic_write_tracker<Mechanism, Policy>;
 
   // `with_swap`: pages are pushed out as well, to whatever swap there is.
   trial(tracker& tested, const plan& todo, bool with_swap = false)
@@ -227,6 +227,7 @@ class trial {
 
   void announce() {
     const place where = some_place(24);
+    if constexpr (Policy::selects) tracker_.found_young(where.range());
     switch (below(4)) {
       case 0:
         tracker_.retain(where.range());

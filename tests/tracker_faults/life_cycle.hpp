@@ -19,13 +19,14 @@ struct life_options {
   std::function<void(gcbarrier::address_range)> models = [](gcbarrier::address_range) {};
   // Called where failures, if any are left, must stop.
   std::function<void()> calm = [] {};
-  // An answer without a problem is exact. mprotect opens whole arenas at several points, without a problem.
+  // An answer without a problem is exact. mprotect opens whole arenas at several points, without a problem,
+  // and a policy may leave pages alone.
   bool exact = true;
 };
 
 // Open, add, collect, peek, arm, retain, grow, expect writes, always dirty, shrink, remove; then three calm
 // cycles, the last of which must be exact and without a problem; then the end.
-template <class Mechanism>
+template <class Mechanism, class Policy = gcbarrier::protect_everything>
 class life_cycle {
  public:
   explicit life_cycle(life_options options) : options_(std::move(options)) {}
@@ -54,7 +55,7 @@ class life_cycle {
   }
 
  private:
-  using tracker = gcbarrier::basic_write_tracker<Mechanism>;
+  using tracker = gcbarrier::basic_write_tracker<Mechanism, Policy>;
   static constexpr int attempts = 3;
 
   void open() {

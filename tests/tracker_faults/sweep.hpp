@@ -24,7 +24,7 @@ inline life_options real_kernel() {
   return {};
 }
 
-template <class Mechanism>
+template <class Mechanism, class Policy = gcbarrier::protect_everything>
 void live(const support::faulty_calls::choice& choose, const kernel_maker& kernel, bool exact,
           const std::string& name, sweep_outcome& outcome) {
   bool calm = false;
@@ -35,19 +35,19 @@ void live(const support::faulty_calls::choice& choose, const kernel_maker& kerne
   options.calls = faulty.calls();
   options.calm = [&calm] { calm = true; };
   options.exact = exact;
-  const std::string violation = life_cycle<Mechanism>(options).run();
+  const std::string violation = life_cycle<Mechanism, Policy>(options).run();
   ++outcome.lives;
   if (violation.empty()) return;
   if (outcome.broken++ == 0) outcome.first = name + ": " + violation;
 }
 
 // One failure a life, in every way at every position; ends early at the first broken promise if asked to.
-template <class Mechanism>
+template <class Mechanism, class Policy = gcbarrier::protect_everything>
 sweep_outcome sweep_single_faults(const kernel_maker& kernel, bool exact, bool first_only = false) {
   sweep_outcome outcome;
   std::vector<support::call_name> life;
   life.reserve(4096);
-  live<Mechanism>(
+  live<Mechanism, Policy>(
       [&life](std::size_t, support::call_name call) {
         if (life.size() < life.capacity()) life.push_back(call);
         return static_cast<const support::fault*>(nullptr);
@@ -56,7 +56,7 @@ sweep_outcome sweep_single_faults(const kernel_maker& kernel, bool exact, bool f
   for (std::size_t position = 0; position < life.size(); ++position) {
     for (const support::fault& chosen : support::faults_of(life[position])) {
       if (first_only && outcome.broken > 0) return outcome;
-      live<Mechanism>(
+      live<Mechanism, Policy>(
           [&](std::size_t at, support::call_name) { return at == position ? &chosen : nullptr; }, kernel,
           exact, "call " + std::to_string(position) + ", " + life[position].text() + ", " + chosen.text(),
           outcome);
@@ -67,7 +67,7 @@ sweep_outcome sweep_single_faults(const kernel_maker& kernel, bool exact, bool f
 
 // Many failures a life: each call goes wrong with the given probability, by seed. Never two mprotects in a
 // row: a process that can no longer make its heap writable dies, and must.
-template <class Mechanism>
+template <class Mechanism, class Policy = gcbarrier::protect_everything>
 sweep_outcome sweep_random_faults(const kernel_maker& kernel, bool exact, std::size_t lives,
                                   double probability) {
   sweep_outcome outcome;
@@ -76,7 +76,7 @@ sweep_outcome sweep_random_faults(const kernel_maker& kernel, bool exact, std::s
     std::bernoulli_distribution strikes(probability);
     support::fault chosen;
     bool spared = false;
-    live<Mechanism>(
+    live<Mechanism, Policy>(
         [&](std::size_t, support::call_name call) -> const support::fault* {
           const bool protects = call.number == SYS_mprotect;
           if (protects && std::exchange(spared, false)) return nullptr;
