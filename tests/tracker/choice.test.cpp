@@ -24,6 +24,10 @@ std::optional<long> without_userfaultfd(long number, faked_calls::argument_list 
   return device ? std::optional<long>(-ENOENT) : std::nullopt;
 }
 
+const gcbarrier::error& refused(const gcbarrier::result<write_tracker>& tracker, mechanism_kind kind) {
+  return tracker->choice().refused[static_cast<std::size_t>(kind)];
+}
+
 gcbarrier::result<write_tracker> open(std::optional<mechanism_kind> kind,
                                       gcbarrier::kernel::system_calls calls) {
   return write_tracker::open({.mechanism = kind, .adopted = std::nullopt, .calls = calls});
@@ -36,7 +40,7 @@ TEST_CASE("choice: the best that works, and what was better and did not is told"
   REQUIRE(best);
   CHECK(best->kind() == mechanism_kind::uffd_async);
   CHECK(best->choice().chosen == mechanism_kind::uffd_async);
-  for (const gcbarrier::error& refused : best->choice().refused) CHECK_FALSE(refused);
+  for (const gcbarrier::error& why : best->choice().refused) CHECK_FALSE(why);
 
   // No userfaultfd, but soft-dirty bits.
   support::soft_dirty_kernel soft_dirty;
@@ -47,7 +51,7 @@ TEST_CASE("choice: the best that works, and what was better and did not is told"
   const auto middle = open(std::nullopt, second.calls());
   REQUIRE(middle);
   CHECK(middle->kind() == mechanism_kind::soft_dirty);
-  CHECK(middle->choice().refused[0].code == ENOSYS);
+  CHECK(refused(middle, mechanism_kind::uffd_async).code == ENOSYS);
   CHECK(middle->traits().clears_whole_process);
 
   // Neither.
@@ -56,24 +60,24 @@ TEST_CASE("choice: the best that works, and what was better and did not is told"
   REQUIRE(last);
   CHECK(last->kind() == mechanism_kind::mprotect);
   CHECK(last->choice().chosen == mechanism_kind::mprotect);
-  CHECK(last->choice().refused[0].code == ENOSYS);
-  CHECK(last->choice().refused[1].code == ENOTSUP);
-  CHECK_FALSE(last->choice().refused[2]);
+  CHECK(refused(last, mechanism_kind::uffd_async).code == ENOSYS);
+  CHECK(refused(last, mechanism_kind::soft_dirty).code == ENOTSUP);
+  CHECK_FALSE(refused(last, mechanism_kind::mprotect));
 }
 
 TEST_CASE("choice: what is asked for by name is opened or refused, and nothing else is tried") {
   faked_calls fake(without_userfaultfd);
-  const auto refused = open(mechanism_kind::uffd_async, fake.calls());
-  REQUIRE_FALSE(refused);
-  CHECK(refused.error().code == ENOSYS);
+  const auto none = open(mechanism_kind::uffd_async, fake.calls());
+  REQUIRE_FALSE(none);
+  CHECK(none.error().code == ENOSYS);
   char line[300];
-  CHECK(refused.error().describe(line, sizeof line) > 0);
+  CHECK(none.error().describe(line, sizeof line) > 0);
   CHECK(std::strstr(line, "userfaultfd") != nullptr);
   const auto named = open(mechanism_kind::mprotect, fake.calls());
   REQUIRE(named);
   CHECK(named->choice().chosen == mechanism_kind::mprotect);
-  CHECK_FALSE(named->choice().refused[0]);  // not tried
-  CHECK_FALSE(open(static_cast<mechanism_kind>(9), {}));
+  CHECK_FALSE(refused(named, mechanism_kind::uffd_async));  // not tried
+  CHECK_FALSE(open(static_cast<mechanism_kind>(99), {}));
 }
 
 TEST_CASE("choice: adopted descriptors are used for what they are") {
@@ -99,8 +103,8 @@ TEST_CASE("choice: a tracker's own memory may be refused too") {
   faked_calls fake([](long number, faked_calls::argument_list) -> std::optional<long> {
     return number == SYS_mmap ? std::optional<long>(-ENOMEM) : std::nullopt;
   });
-  const auto refused =
+  const auto none =
       write_tracker::open({.mechanism = std::nullopt, .adopted = std::nullopt, .calls = fake.calls()});
-  REQUIRE_FALSE(refused);
-  CHECK(refused.error().code == ENOMEM);
+  REQUIRE_FALSE(none);
+  CHECK(none.error().code == ENOMEM);
 }
