@@ -13,10 +13,12 @@
 #include <gcbarrier/mechanism/mprotect_segv.hpp>
 #include <gcbarrier/mechanism/soft_dirty.hpp>
 #include <gcbarrier/mechanism/uffd_async.hpp>
+#include <gcbarrier/mechanism/uffd_sync.hpp>
 
 namespace gcheap {
 
 using uffd_async_barrier = gcbarrier::kernel_barrier<gcbarrier::uffd_async>;
+using uffd_sync_barrier = gcbarrier::kernel_barrier<gcbarrier::uffd_sync>;
 using soft_dirty_barrier = gcbarrier::kernel_barrier<gcbarrier::soft_dirty>;
 using mprotect_barrier = gcbarrier::kernel_barrier<gcbarrier::mprotect_segv>;
 
@@ -45,6 +47,7 @@ void each_barrier(F f) {
   f.template operator()<uffd_async_barrier>();
   f.template operator()<soft_dirty_barrier>();
   f.template operator()<mprotect_barrier>();
+  f.template operator()<uffd_sync_barrier>();
 }
 
 }  // namespace gcheap

@@ -24,6 +24,7 @@ namespace kernel::uapi {
 inline constexpr int user_mode_only = 1;
 
 inline constexpr std::uint64_t api_version = 0xAA;
+inline constexpr std::uint64_t feature_pagefault_flag_wp = std::uint64_t{1} << 0;
 inline constexpr std::uint64_t feature_wp_hugetlbfs_shmem = std::uint64_t{1} << 12;
 inline constexpr std::uint64_t feature_wp_unpopulated = std::uint64_t{1} << 13;
 inline constexpr std::uint64_t feature_wp_async = std::uint64_t{1} << 15;
@@ -58,10 +59,21 @@ struct uffdio_writeprotect {
   std::uint64_t mode;
 };
 
+// What is read from a userfaultfd for a fault that waits to be resolved; asynchronous ones never come here.
+struct uffd_msg {
+  std::uint8_t event;
+  std::uint8_t reserved[7];
+  std::uint64_t flags;    // of a page fault
+  std::uint64_t address;  // of the page
+  std::uint64_t thread;
+};
+inline constexpr std::uint8_t event_pagefault = 0x12;
+
 inline constexpr unsigned long ioctl_userfaultfd_new = _IO(0xAA, 0x00);  // on /dev/userfaultfd
 inline constexpr unsigned long ioctl_api = _IOWR(0xAA, 0x3F, uffdio_api);
 inline constexpr unsigned long ioctl_register = _IOWR(0xAA, 0x00, uffdio_register);
 inline constexpr unsigned long ioctl_unregister = _IOR(0xAA, 0x01, uffdio_range);
+inline constexpr unsigned long ioctl_wake = _IOR(0xAA, 0x02, uffdio_range);
 inline constexpr unsigned long ioctl_writeprotect = _IOWR(0xAA, 0x06, uffdio_writeprotect);
 
 // ---- PAGEMAP_SCAN, on /proc/<pid>/pagemap ----

@@ -51,18 +51,20 @@ inline result<descriptor> open_userfaultfd(system_calls calls) {
   return error{"userfaultfd", refused, {}, advice};
 }
 
-// Asks for the features above. Works once per descriptor. ENOTSUP where the kernel is too old, told by the
-// feature bits that it grants: a kernel that does not know a bit may either refuse or leave it out.
-inline error negotiate_async(system_calls calls, int userfaultfd) {
-  constexpr const char* too_old = "asynchronous write-protect needs Linux 6.7 on x86-64, 6.10 on arm64";
-  uapi::uffdio_api api{uapi::api_version, async_write_protect_features, 0};
+// Asks for `features`. Works once per descriptor. ENOTSUP, with that advice, where the kernel is too old,
+// told by the feature bits that it grants: a kernel that does not know a bit may either refuse or leave it
+// out.
+inline error negotiate(system_calls calls, int userfaultfd, std::uint64_t features, const char* too_old) {
+  uapi::uffdio_api api{uapi::api_version, features, 0};
   const long answer = calls.ioctl(userfaultfd, uapi::ioctl_api, &api);
   if (answer == -EINVAL) return {"UFFDIO_API", ENOTSUP, {}, too_old};
   if (answer < 0) return {"UFFDIO_API", static_cast<int>(-answer), {}, ""};
-  if ((api.features & async_write_protect_features) != async_write_protect_features) {
-    return {"UFFDIO_API", ENOTSUP, {}, too_old};
-  }
+  if ((api.features & features) != features) return {"UFFDIO_API", ENOTSUP, {}, too_old};
   return {};
+}
+inline error negotiate_async(system_calls calls, int userfaultfd) {
+  return negotiate(calls, userfaultfd, async_write_protect_features,
+                   "asynchronous write-protect needs Linux 6.7 on x86-64, 6.10 on arm64");
 }
 
 inline error unregister_range(system_calls calls, int userfaultfd, address_range range) {

@@ -16,8 +16,9 @@ enum class mechanism_kind : std::uint8_t {
   uffd_async,  // userfaultfd asynchronous write-protect + PAGEMAP_SCAN: Linux 6.7
   soft_dirty,  // /proc/self/clear_refs and pagemap bit 55: where the kernel has CONFIG_MEM_SOFT_DIRTY
   mprotect,    // mprotect + SIGSEGV: everywhere
+  uffd_sync,   // userfaultfd write-protect and a monitor thread: for comparison, never chosen
 };
-inline constexpr int mechanism_count = 3;
+inline constexpr int mechanism_count = 3;  // of those that a tracker chooses among, which come first
 
 constexpr const char* name_of(mechanism_kind kind) {
   switch (kind) {
@@ -27,6 +28,8 @@ constexpr const char* name_of(mechanism_kind kind) {
       return "soft_dirty";
     case mechanism_kind::mprotect:
       return "mprotect";
+    case mechanism_kind::uffd_sync:
+      return "uffd_sync";
   }
   return "unknown";
 }

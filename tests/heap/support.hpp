@@ -81,6 +81,6 @@ node* new_node(Heap& heap, std::uint64_t number) {
 // Those that know more than that something may have been written.
 #define HEAP_TEST_PRECISE_BARRIERS                                                                         \
   gcbarrier::card_table, gcbarrier::conditional_card_table, gcbarrier::store_buffer, gcbarrier::field_log, \
-      gcheap::uffd_async_barrier, gcheap::mprotect_barrier
+      gcheap::uffd_async_barrier, gcheap::mprotect_barrier, gcheap::uffd_sync_barrier
 
 #endif

@@ -36,6 +36,12 @@ static_assert(uapi::ioctl_api == UFFDIO_API);
 static_assert(uapi::ioctl_register == UFFDIO_REGISTER);
 static_assert(uapi::ioctl_unregister == UFFDIO_UNREGISTER);
 static_assert(uapi::ioctl_writeprotect == UFFDIO_WRITEPROTECT);
+static_assert(uapi::ioctl_wake == UFFDIO_WAKE);
+static_assert(uapi::feature_pagefault_flag_wp == UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+static_assert(sizeof(uapi::uffd_msg) == sizeof(::uffd_msg));
+static_assert(offsetof(uapi::uffd_msg, flags) == offsetof(::uffd_msg, arg.pagefault.flags));
+static_assert(offsetof(uapi::uffd_msg, address) == offsetof(::uffd_msg, arg.pagefault.address));
+static_assert(uapi::event_pagefault == UFFD_EVENT_PAGEFAULT);
 
 #ifdef UFFD_USER_MODE_ONLY
 static_assert(uapi::user_mode_only == UFFD_USER_MODE_ONLY);

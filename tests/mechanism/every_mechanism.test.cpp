@@ -18,7 +18,8 @@ using support::memory;
 using support::memory_kind;
 using support::page_numbers;
 
-#define MECHANISMS support::uffd_case, support::mprotect_case, support::soft_dirty_case
+#define TRACKER_MECHANISMS support::uffd_case, support::mprotect_case, support::soft_dirty_case
+#define MECHANISMS TRACKER_MECHANISMS, support::uffd_sync_case
 
 namespace {
 
@@ -228,7 +229,8 @@ TEST_CASE_TEMPLATE("mechanism: moved, it goes on", Case, MECHANISMS) {
   CHECK(one.collect() == page_numbers{3, 4});
 }
 
-TEST_CASE_TEMPLATE("mechanism: two arenas are told apart", Case, support::uffd_case, support::mprotect_case) {
+TEST_CASE_TEMPLATE("mechanism: two arenas are told apart", Case, support::uffd_case, support::mprotect_case,
+                   support::uffd_sync_case) {
   watched<Case> one(memory_kind::small_pages);
   const memory second(memory_kind::small_pages, 8);
   REQUIRE_FALSE(one.mechanism.attach(second.range()));
@@ -310,7 +312,7 @@ TEST_CASE_TEMPLATE("mechanism: memory taken away or replaced is an error at the 
 }
 
 TEST_CASE_TEMPLATE("mechanism: it counts its system calls, and the pages that it protects", Case,
-                   support::uffd_case, support::mprotect_case) {
+                   support::uffd_case, support::mprotect_case, support::uffd_sync_case) {
   watched<Case> one(memory_kind::small_pages);
   const auto before = one.mechanism.counters();
   CHECK(before.pages_protected == pages);
@@ -372,10 +374,11 @@ TEST_CASE("mechanism: each has its name, and only the one that was asked for is 
   CHECK(std::string_view(name_of(mechanism_kind::uffd_async)) == "uffd_async");
   CHECK(std::string_view(name_of(mechanism_kind::soft_dirty)) == "soft_dirty");
   CHECK(std::string_view(name_of(mechanism_kind::mprotect)) == "mprotect");
+  CHECK(std::string_view(name_of(mechanism_kind::uffd_sync)) == "uffd_sync");
   CHECK(std::string_view(name_of(static_cast<mechanism_kind>(77))) == "unknown");
 }
 
-TEST_CASE_TEMPLATE("mechanism: any_mechanism passes every call on", Case, MECHANISMS) {
+TEST_CASE_TEMPLATE("mechanism: any_mechanism passes every call on", Case, TRACKER_MECHANISMS) {
   watched<Case> one(memory_kind::small_pages);
   gcbarrier::any_mechanism any(std::move(one.mechanism));
   CHECK(any.kind() == Case::mechanism::kind());

@@ -6,6 +6,7 @@
 #include <gcbarrier/mechanism/mprotect_segv.hpp>
 #include <gcbarrier/mechanism/soft_dirty.hpp>
 #include <gcbarrier/mechanism/uffd_async.hpp>
+#include <gcbarrier/mechanism/uffd_sync.hpp>
 
 #include "memory.hpp"
 #include "soft_dirty_kernel.hpp"
@@ -22,6 +23,7 @@ struct on_this_kernel {
   gcbarrier::kernel::system_calls calls() { return {}; }
 };
 struct uffd_case : on_this_kernel<gcbarrier::uffd_async> {};
+struct uffd_sync_case : on_this_kernel<gcbarrier::uffd_sync> {};
 struct mprotect_case : on_this_kernel<gcbarrier::mprotect_segv> {};
 
 // soft_dirty on a kernel that is told of each write.
