@@ -67,7 +67,9 @@ class driver {
       }
       case 1: {
         const argument one = whole_pages();
-        (void)gcb_resize_arena(tracker_, one.base, one.bytes, &why);
+        if (gcb_resize_arena(tracker_, one.base, one.bytes, &why) == 0) {
+          fuzz::check(gcb_tracks(tracker_, one.base, one.bytes) != 0, "the new size is tracked");
+        }
         learn_arenas();
         break;
       }
