@@ -19,6 +19,10 @@ GCBARRIER_NAMESPACE_BEGIN
 //   retain(r)    r goes into the next set though nobody writes it (safe from several marker threads at once)
 //   rearm()      forget what was seen; called last, so that the collector's own writes are not remembered
 // The store is called by mutators at any time, from any thread.
+//
+// Optional, between written() and rearm(), from any marker thread: found_young(r), where the search of r, a
+// part of the set, found a pointer into the nursery. A barrier that learns which pages are worth its while
+// wants to know.
 template <class B>
 concept write_barrier = requires(B barrier, void** slot, void* value, address_range range) {
   { B::name } -> std::convertible_to<std::string_view>;

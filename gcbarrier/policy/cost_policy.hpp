@@ -77,8 +77,9 @@ class cost_policy {
     if (written.empty()) return {};
     planner_.begin();
     std::size_t next = pages.index(within.begin);  // after the last one added
-    for (const address_range run : written) {
-      const address_range part = run.intersection(within);
+    for (std::size_t r = 0; r < written.size(); ++r) {
+      if (r + ahead < written.size()) pages.prefetch(written[r + ahead].begin);
+      const address_range part = written[r].intersection(within);
       const std::size_t first = pages.index(part.begin);
       const std::size_t last = pages.index(part.end);
       for (std::size_t i = first; i < last; ++i) {
@@ -101,6 +102,7 @@ class cost_policy {
 
  private:
   static constexpr std::size_t waits = 256;
+  static constexpr std::size_t ahead = 8;  // runs: lone pages' records lie far apart, out of the caches
 
   static std::span<const address_range> runs_in(address_range range, std::span<const address_range> runs) {
     const auto first = std::partition_point(runs.begin(), runs.end(),

@@ -3,6 +3,7 @@
 #define GCBARRIER_POLICY_PAGE_HISTORY_HPP
 
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -45,6 +46,7 @@ class page_history {
     if (const error why = records_.reserve(pages)) return why;
     records_.resize(pages);
     range_ = range;
+    page_bits_ = static_cast<unsigned>(std::countr_zero(kernel::page_size()));
     return {};
   }
 
@@ -64,10 +66,14 @@ class page_history {
 
   [[nodiscard]] address_range range() const { return range_; }
   [[nodiscard]] std::size_t index(std::uintptr_t address) const {
-    return (address - range_.begin) / kernel::page_size();
+    return (address - range_.begin) >> page_bits_;
   }
   [[nodiscard]] std::uintptr_t address(std::size_t index) const {
-    return range_.begin + index * kernel::page_size();
+    return range_.begin + (index << page_bits_);
+  }
+  // The address may lie outside of the range.
+  void prefetch(std::uintptr_t address) const {
+    if (range_.contains(address)) __builtin_prefetch(&records_[index(address)], 1);
   }
   page_record& operator[](std::size_t index) { return records_[index]; }
   const page_record& operator[](std::size_t index) const { return records_[index]; }
@@ -75,6 +81,7 @@ class page_history {
  private:
   kernel::mapped_array<page_record> records_;
   address_range range_;
+  unsigned page_bits_ = 12;
 };
 
 GCBARRIER_NAMESPACE_END
