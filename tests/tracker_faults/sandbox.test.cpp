@@ -29,12 +29,14 @@ namespace {
 
 constexpr int could_not_prepare = 100;
 
-// What uffd_async::adopt promises to keep to, and what the test's own code needs to run and to end.
+// What uffd_async::adopt promises to keep to; then what the test's own code needs to run and to end, a
+// sanitizer's included.
 bool allow_only_what_adopted_trackers_need() {
   return support::filter_system_calls(
       SCMP_ACT_ALLOW,
       {SCMP_SYS(ioctl), SCMP_SYS(fstat), SCMP_SYS(msync), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(madvise),
-       SCMP_SYS(close), SCMP_SYS(brk), SCMP_SYS(clock_gettime), SCMP_SYS(futex), SCMP_SYS(exit_group)},
+       SCMP_SYS(close), SCMP_SYS(brk), SCMP_SYS(clock_gettime), SCMP_SYS(futex), SCMP_SYS(sigaltstack),
+       SCMP_SYS(exit_group)},
       SCMP_ACT_KILL_PROCESS);
 }
 
