@@ -5,6 +5,7 @@
 #include <gcbarrier/address_range.hpp>
 #include <gcbarrier/barrier/card_table.hpp>
 #include <gcbarrier/barrier/field_log.hpp>
+#include <gcbarrier/barrier/hybrid_barrier.hpp>
 #include <gcbarrier/barrier/kernel_barrier.hpp>
 #include <gcbarrier/barrier/none.hpp>
 #include <gcbarrier/barrier/store_buffer.hpp>
@@ -19,6 +20,7 @@ namespace gcheap {
 
 using uffd_async_barrier = gcbarrier::kernel_barrier<gcbarrier::uffd_async>;
 using uffd_sync_barrier = gcbarrier::kernel_barrier<gcbarrier::uffd_sync>;
+using hybrid_barrier = gcbarrier::hybrid_barrier<uffd_async_barrier>;
 using soft_dirty_barrier = gcbarrier::kernel_barrier<gcbarrier::soft_dirty>;
 using mprotect_barrier = gcbarrier::kernel_barrier<gcbarrier::mprotect_segv>;
 
@@ -45,6 +47,7 @@ void each_barrier(F f) {
   f.template operator()<gcbarrier::store_buffer>();
   f.template operator()<gcbarrier::field_log>();
   f.template operator()<uffd_async_barrier>();
+  f.template operator()<hybrid_barrier>();
   f.template operator()<soft_dirty_barrier>();
   f.template operator()<mprotect_barrier>();
   f.template operator()<uffd_sync_barrier>();

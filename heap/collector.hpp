@@ -31,7 +31,8 @@ namespace gcheap {
 
 struct collector_options {
   std::size_t nursery_bytes = std::size_t{8} << 20;
-  std::size_t old_bytes = std::size_t{1} << 30;  // the limit; memory is used as objects come to lie in it
+  // The limit; memory is used as objects come to lie in it. With a hybrid barrier, of each of its two parts.
+  std::size_t old_bytes = std::size_t{1} << 30;
   std::size_t first_full_bytes = std::size_t{64}
                                  << 20;  // of live old objects: when the first full collection is due
   double growth = 2.0;  // the next is due when what survived the last has grown by this factor
@@ -49,7 +50,7 @@ class collector {
   template <class Factory>
   static gcbarrier::result<std::unique_ptr<collector>> open(const collector_options& options,
                                                             Factory make_barrier) {
-    auto memory = space::open(options.nursery_bytes, options.old_bytes);
+    auto memory = space::open(options.nursery_bytes, options.old_bytes, gcbarrier::two_part_barrier<Barrier>);
     if (!memory) return memory.error();
     auto barrier = make_barrier((*memory)->range(), (*memory)->young.range());
     if (!barrier) return barrier.error();
@@ -82,6 +83,14 @@ class collector {
   void store(field<T>& target, T* value) {
     barrier_.store(target.slot(), value);
   }
+  template <class T>
+  void store(scattered_field<T>& target, T* value) {
+    if constexpr (gcbarrier::two_part_barrier<Barrier>) {
+      barrier_.store_scattered(target.slot(), value);
+    } else {
+      barrier_.store(target.slot(), value);
+    }
+  }
 
   void collect_minor() { collect(false); }
   void collect_full() { collect(true); }
@@ -101,7 +110,12 @@ class collector {
         evacuation_(space_->young, *space_->old),
         next_full_bytes_(options.first_full_bytes),
         large_bytes_(std::min(std::size_t{32} << 10, options.nursery_bytes / 8)) {
-    space_->old->on_growth([this](gcbarrier::address_range fresh) { return barrier_.add_arena(fresh); });
+    space_->old->on_growth([this](gcbarrier::address_range fresh) {
+      if constexpr (gcbarrier::two_part_barrier<Barrier>) {
+        if (space_->old->scattered_range().contains(fresh)) return barrier_.add_scattered_arena(fresh);
+      }
+      return barrier_.add_arena(fresh);
+    });
   }
 
   static object* initialised(void* fresh, const type& kind, std::size_t length, std::size_t bytes) {
@@ -128,10 +142,10 @@ class collector {
       collect(true);
       collected = true;
     }
-    object* fresh = space_->old->allocate_zeroed(bytes);
+    object* fresh = space_->old->allocate_zeroed(kind, bytes);
     if (fresh == nullptr && !collected) {
       collect(true);
-      fresh = space_->old->allocate_zeroed(bytes);
+      fresh = space_->old->allocate_zeroed(kind, bytes);
     }
     return fresh == nullptr ? nullptr : with_header(fresh, kind, length);
   }

@@ -14,7 +14,7 @@ object* evacuation::moved(object* from) {
   if (from->is_forwarded()) return from->forwarding();
   if (from->is_staying()) return from;
   const std::size_t bytes = bytes_of(from);
-  object* const copy = old_.allocate(bytes);
+  object* const copy = old_.allocate(from->kind(), bytes);
   if (copy == nullptr) {
     from->set_staying(true);
     staying_.push_back(from);

@@ -43,9 +43,11 @@ struct variable_object {
   std::size_t length;  // elements in the tail
 };
 
-// A pointer field. Read it as a T*; write it through collector::store(), or the barrier would not know.
-template <class T>
-class field {
+// A pointer field. Read it as a T*; write it through collector::store(), or the barrier would not know. That
+// is compiled for the kind of field: objects of a scattered type have scattered ones, and the two do not
+// convert.
+template <class T, bool Scattered>
+class basic_field {
  public:
   [[nodiscard]] T* get() const { return static_cast<T*>(value_); }
   operator T*() const { return get(); }  // NOLINT(google-explicit-constructor)
@@ -56,6 +58,10 @@ class field {
  private:
   void* value_;
 };
+template <class T>
+using field = basic_field<T, false>;
+template <class T>
+using scattered_field = basic_field<T, true>;
 
 // Larger than any object can be: what object_bytes() says of an absurd length.
 inline constexpr std::size_t impossible_bytes = std::numeric_limits<std::size_t>::max() / 2;
@@ -107,9 +113,9 @@ inline bool is_slot(const object* o, const void* address) {
 }
 
 // The elements of a variable-length object.
-template <class T>
-field<T>* elements(variable_object* o) {
-  return reinterpret_cast<field<T>*>(slot_at(&o->header, o->header.kind().fixed_bytes));
+template <class T, bool Scattered = false>
+basic_field<T, Scattered>* elements(variable_object* o) {
+  return reinterpret_cast<basic_field<T, Scattered>*>(slot_at(&o->header, o->header.kind().fixed_bytes));
 }
 inline char* bytes(variable_object* o) {
   return reinterpret_cast<char*>(slot_at(&o->header, o->header.kind().fixed_bytes));

@@ -15,6 +15,7 @@
 
 #include "arena_pool.hpp"
 #include "object_map.hpp"
+#include "type.hpp"
 
 namespace gcheap {
 
@@ -36,15 +37,19 @@ class old_space {
 
   // Memory for one object, which the caller fills in before the next collection; null where there is no room
   // or the space could not grow, which growth_error() then tells.
-  [[nodiscard]] object* allocate(std::size_t bytes) { return adopt(mi_heap_malloc(heap_, bytes), bytes); }
-  [[nodiscard]] object* allocate_zeroed(std::size_t bytes) {
-    return adopt(mi_heap_zalloc(heap_, bytes), bytes);
+  [[nodiscard]] object* allocate(const type& kind, std::size_t bytes) {
+    return adopt(mi_heap_malloc(heap_for(kind), bytes), bytes);
+  }
+  [[nodiscard]] object* allocate_zeroed(const type& kind, std::size_t bytes) {
+    return adopt(mi_heap_zalloc(heap_for(kind), bytes), bytes);
   }
 
   // Frees every object that is not marked, and clears the marks. Returns the bytes freed.
   std::size_t sweep(bitmap& live);
 
   [[nodiscard]] gcbarrier::address_range range() const { return memory_.arena; }
+  // Where the objects of scattered types lie; empty unless the space was opened with an arena for them.
+  [[nodiscard]] gcbarrier::address_range scattered_range() const { return memory_.scattered; }
   [[nodiscard]] std::size_t live_bytes() const {
     return live_bytes_;
   }  // objects, without the allocator's waste
@@ -52,8 +57,16 @@ class old_space {
   [[nodiscard]] const gcbarrier::error& growth_error() const { return growth_error_; }
 
  private:
-  old_space(const heap_memory& memory, object_map& map, mi_heap_t* heap)
-      : memory_(memory), map_(map), heap_(heap), held_(memory.arena.bytes() / arena_step) {}
+  old_space(const heap_memory& memory, object_map& map, mi_heap_t* heap, mi_heap_t* scattered_heap)
+      : memory_(memory),
+        map_(map),
+        heap_(heap),
+        scattered_heap_(scattered_heap),
+        held_(memory.arena.bytes() / arena_step) {}
+
+  [[nodiscard]] mi_heap_t* heap_for(const type& kind) const {
+    return kind.scattered && scattered_heap_ != nullptr ? scattered_heap_ : heap_;
+  }
 
   object* adopt(void* block, std::size_t bytes) {
     if (block == nullptr) return nullptr;
@@ -77,6 +90,7 @@ class old_space {
   heap_memory memory_;
   object_map& map_;
   mi_heap_t* heap_;
+  mi_heap_t* scattered_heap_;  // null where there is no arena for it
   grow_function grow_;
   std::vector<char> held_;  // per step: the barrier knows it
   std::size_t held_steps_ = 0;

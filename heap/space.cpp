@@ -5,8 +5,9 @@
 
 namespace gcheap {
 
-gcbarrier::result<std::unique_ptr<space>> space::open(std::size_t nursery_bytes, std::size_t old_bytes) {
-  const auto memory = acquire_heap_memory(nursery_bytes, old_bytes);
+gcbarrier::result<std::unique_ptr<space>> space::open(std::size_t nursery_bytes, std::size_t old_bytes,
+                                                      bool scattered) {
+  const auto memory = acquire_heap_memory(nursery_bytes, old_bytes, scattered);
   if (!memory) return memory.error();
   const std::uintptr_t end = memory->prefix.end;
   const std::size_t page = 4096;

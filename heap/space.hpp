@@ -19,8 +19,10 @@ namespace gcheap {
 
 class space {
  public:
-  // The nursery is rounded up to pages, the old space to arena_step.
-  static gcbarrier::result<std::unique_ptr<space>> open(std::size_t nursery_bytes, std::size_t old_bytes);
+  // The nursery is rounded up to pages, the old space to arena_step. `scattered`: with an arena, as large
+  // again, for objects of scattered types.
+  static gcbarrier::result<std::unique_ptr<space>> open(std::size_t nursery_bytes, std::size_t old_bytes,
+                                                        bool scattered = false);
   ~space();
   space(const space&) = delete;
   space& operator=(const space&) = delete;

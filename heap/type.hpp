@@ -18,6 +18,9 @@ struct type {
   std::size_t fixed_bytes;                       // the fixed part with its header
   std::span<const std::uint32_t> pointers = {};  // offsets of the pointer fields in the fixed part, in bytes
   tail variable = tail::none;
+  // Written here and there rather than many stores to a page: all its pointer fields are scattered_field
+  // (object.hpp), and a hybrid barrier keeps such objects in memory of their own, covered by cards.
+  bool scattered = false;
 };
 
 namespace detail {
@@ -29,7 +32,11 @@ inline constexpr std::array<std::uint32_t, sizeof...(Offsets)> offsets{Offsets..
 // every pointer field. T with a tail begins with a variable_object.
 template <class T, std::uint32_t... Offsets>
 constexpr type describe(const char* name, tail variable = tail::none) {
-  return {name, sizeof(T), detail::offsets<Offsets...>, variable};
+  return {name, sizeof(T), detail::offsets<Offsets...>, variable, false};
+}
+template <class T, std::uint32_t... Offsets>
+constexpr type describe_scattered(const char* name, tail variable = tail::none) {
+  return {name, sizeof(T), detail::offsets<Offsets...>, variable, true};
 }
 
 }  // namespace gcheap

@@ -89,7 +89,7 @@ class hybrid_barrier {
   arena_list arenas_;  // of both kinds
   run_list runs_;
 };
-static_assert(write_barrier<hybrid_barrier<kernel_barrier<uffd_async>>>);
+static_assert(two_part_barrier<hybrid_barrier<kernel_barrier<uffd_async>>>);
 
 GCBARRIER_NAMESPACE_END
 

@@ -48,6 +48,15 @@ concept slot_barrier = write_barrier<B> && requires(B barrier, void (*act)(void*
   { barrier.unlisted() } -> std::same_as<dirty_set>;
 };
 
+// A barrier with two kinds of arenas and a store for each: objects whose stores are store_scattered() must
+// lie in arenas of the second kind once they are old.
+template <class B>
+concept two_part_barrier = write_barrier<B> &&
+    requires(B barrier, void** slot, void* value, address_range range) {
+  { barrier.store_scattered(slot, value) } -> std::same_as<void>;
+  { barrier.add_scattered_arena(range) } -> std::same_as<error>;
+};
+
 GCBARRIER_NAMESPACE_END
 
 #endif

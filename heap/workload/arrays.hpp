@@ -21,17 +21,24 @@ struct text {
 };
 inline const type text::kind = describe<text>("text", tail::bytes);
 
-template <class T>
-struct array {
+template <class T, bool Scattered>
+struct basic_array {
   variable_object header;
   // the pointers
 
   static const type kind;
-  field<T>& operator[](std::size_t i) { return elements<T>(&header)[i]; }
+  basic_field<T, Scattered>& operator[](std::size_t i) { return elements<T, Scattered>(&header)[i]; }
   [[nodiscard]] std::size_t size() const { return header.length; }
 };
+template <class T, bool Scattered>
+inline const type basic_array<T, Scattered>::kind = Scattered
+                                                        ? describe_scattered<basic_array>("scattered_array",
+                                                                                          tail::pointers)
+                                                        : describe<basic_array>("array", tail::pointers);
 template <class T>
-inline const type array<T>::kind = describe<array<T>>("array", tail::pointers);
+using array = basic_array<T, false>;
+template <class T>
+using scattered_array = basic_array<T, true>;
 
 }  // namespace gcheap::workload
 

@@ -1,6 +1,7 @@
 // A large graph whose edges are redirected, with a chosen locality: of every 16 changes so many fall into a
 // window of one 64th of the nodes that wanders, the others anywhere. What a simulation, a solver or an object
-// database does; between the two extremes lies the question that a page-grained barrier has to answer.
+// database does; between the two extremes lies the question that a page-grained barrier has to answer. Its
+// types are declared scattered, for the hybrid barrier; to the others that is all the same.
 #ifndef GCHEAP_WORKLOAD_GRAPH_HPP
 #define GCHEAP_WORKLOAD_GRAPH_HPP
 
@@ -21,14 +22,14 @@ struct graph_node {
   static constexpr std::size_t degree = 4;
 
   object header;
-  field<graph_node> edges[degree];
+  scattered_field<graph_node> edges[degree];
   std::uint64_t number;
 
   static const type kind;
 };
 inline const type graph_node::kind =
-    describe<graph_node, offsetof(graph_node, edges), offsetof(graph_node, edges) + 8,
-             offsetof(graph_node, edges) + 16, offsetof(graph_node, edges) + 24>("graph_node");
+    describe_scattered<graph_node, offsetof(graph_node, edges), offsetof(graph_node, edges) + 8,
+                       offsetof(graph_node, edges) + 16, offsetof(graph_node, edges) + 24>("graph_node");
 
 // `LocalOf16`: how many of 16 changes are local.
 template <std::size_t LocalOf16>
@@ -42,7 +43,7 @@ struct graph_changes {
   static std::uint64_t run(Heap& heap, double size) {
     const auto nodes = static_cast<std::size_t>(500000 * size) + 128;
     random_numbers random(4);
-    root<array<graph_node>> all(heap.roots(), make<array<graph_node>>(heap, nodes));
+    root<scattered_array<graph_node>> all(heap.roots(), make<scattered_array<graph_node>>(heap, nodes));
     for (std::size_t i = 0; i < nodes; ++i) replace(heap, all, i, i, random);
     const std::size_t window = nodes / 64;
     for (std::size_t change = 0; change < 10 * nodes; ++change) {
@@ -59,18 +60,20 @@ struct graph_changes {
     for (std::size_t i = 0; i < nodes; ++i) {
       const graph_node* const n = (*all)[i];
       sum.add(n->number);
-      for (const field<graph_node>& edge : n->edges) sum.add(edge.get() == nullptr ? 0 : edge->number);
+      for (const scattered_field<graph_node>& edge : n->edges)
+        sum.add(edge.get() == nullptr ? 0 : edge->number);
     }
     return sum.value();
   }
 
  private:
   template <class Heap>
-  static void replace(Heap& heap, root<array<graph_node>>& all, std::size_t at, std::uint64_t number,
-                      random_numbers& random) {
+  static void replace(Heap& heap, root<scattered_array<graph_node>>& all, std::size_t at,
+                      std::uint64_t number, random_numbers& random) {
     graph_node* const fresh = make<graph_node>(heap);
     fresh->number = number;
-    for (field<graph_node>& edge : fresh->edges) heap.store(edge, (*all)[random.below(all->size())].get());
+    for (scattered_field<graph_node>& edge : fresh->edges)
+      heap.store(edge, (*all)[random.below(all->size())].get());
     heap.store((*all)[at], fresh);
   }
 };

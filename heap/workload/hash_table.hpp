@@ -1,4 +1,5 @@
-// A chained hash table from numbers to objects, as the LRU cache and the hash churn use it.
+// A chained hash table from numbers to objects, as the LRU cache and the hash churn use it. Its types are
+// declared scattered, as what a hash function leads to is.
 #ifndef GCHEAP_WORKLOAD_HASH_TABLE_HPP
 #define GCHEAP_WORKLOAD_HASH_TABLE_HPP
 
@@ -16,24 +17,24 @@ namespace gcheap::workload {
 // An entry knows its neighbours in the order of use, for who wants that.
 struct table_entry {
   object header;
-  field<table_entry> next;  // in the bucket
-  field<table_entry> newer;
-  field<table_entry> older;
-  field<text> value;
+  scattered_field<table_entry> next;  // in the bucket
+  scattered_field<table_entry> newer;
+  scattered_field<table_entry> older;
+  scattered_field<text> value;
   std::uint64_t key;
 
   static const type kind;
 };
 inline const type table_entry::kind =
-    describe<table_entry, offsetof(table_entry, next), offsetof(table_entry, newer),
-             offsetof(table_entry, older), offsetof(table_entry, value)>("table_entry");
+    describe_scattered<table_entry, offsetof(table_entry, next), offsetof(table_entry, newer),
+                       offsetof(table_entry, older), offsetof(table_entry, value)>("table_entry");
 
 template <class Heap>
 class hash_table {
  public:
   // `buckets` is a power of two.
   hash_table(Heap& heap, std::size_t buckets)
-      : heap_(heap), buckets_(heap.roots(), make<array<table_entry>>(heap, buckets)) {}
+      : heap_(heap), buckets_(heap.roots(), make<scattered_array<table_entry>>(heap, buckets)) {}
 
   [[nodiscard]] table_entry* find(std::uint64_t key) {
     table_entry* e = bucket(key);
@@ -53,14 +54,15 @@ class hash_table {
   }
   // The entry must be there.
   void remove(table_entry& entry) {
-    field<table_entry>* from = &bucket(entry.key);
+    scattered_field<table_entry>* from = &bucket(entry.key);
     while (from->get() != &entry) from = &(*from)->next;
     heap_.store(*from, entry.next.get());
   }
   // Twice as many buckets.
   void grow() {
-    array<table_entry>* const larger = make<array<table_entry>>(heap_, 2 * buckets_->size());
-    array<table_entry>& smaller = *buckets_;
+    scattered_array<table_entry>* const larger =
+        make<scattered_array<table_entry>>(heap_, 2 * buckets_->size());
+    scattered_array<table_entry>& smaller = *buckets_;
     buckets_ = larger;
     for (std::size_t i = 0; i < smaller.size(); ++i) {
       for (table_entry* e = smaller[i]; e != nullptr;) {
@@ -76,19 +78,19 @@ class hash_table {
   // Calls f(entry) with each, in an order that depends on what was inserted and removed alone.
   template <class F>
   void each(F f) {
-    array<table_entry>& all = *buckets_;
+    scattered_array<table_entry>& all = *buckets_;
     for (std::size_t i = 0; i < all.size(); ++i) {
       for (table_entry* e = all[i]; e != nullptr; e = e->next) f(*e);
     }
   }
 
  private:
-  field<table_entry>& bucket(std::uint64_t key) {
+  scattered_field<table_entry>& bucket(std::uint64_t key) {
     return (*buckets_)[(key * 0x9E3779B97F4A7C15U >> 20) & (buckets_->size() - 1)];
   }
 
   Heap& heap_;
-  root<array<table_entry>> buckets_;
+  root<scattered_array<table_entry>> buckets_;
 };
 
 }  // namespace gcheap::workload

@@ -24,7 +24,7 @@ struct fixture {
     });
   }
   object* add(std::size_t bytes) {
-    object* const o = space->old->allocate(bytes);
+    object* const o = space->old->allocate(blob::kind, bytes);
     if (o == nullptr) return nullptr;
     o->set_kind(blob::kind);
     reinterpret_cast<gcheap::variable_object*>(o)->length = bytes - sizeof(gcheap::variable_object);
@@ -89,7 +89,7 @@ TEST_CASE("growth that the barrier refuses is no memory, and its error is kept")
   space->old->on_growth([](address_range range) {
     return gcbarrier::error{"UFFDIO_REGISTER", ENOSPC, range, ""};
   });
-  CHECK(space->old->allocate(64) == nullptr);
+  CHECK(space->old->allocate(blob::kind, 64) == nullptr);
   CHECK(space->old->growth_error().code == ENOSPC);
   CHECK(space->old->live_bytes() == 0);
 }
@@ -97,7 +97,7 @@ TEST_CASE("growth that the barrier refuses is no memory, and its error is kept")
 TEST_CASE("more heaps than mimalloc has arenas can come and go, each with clean memory") {
   for (int i = 0; i < 200; ++i) {
     auto space = std::move(*gcheap::space::open(mib, 96 * mib));
-    object* const o = space->old->allocate_zeroed(mib);
+    object* const o = space->old->allocate_zeroed(blob::kind, mib);
     REQUIRE(o != nullptr);
     const auto* const words = reinterpret_cast<const std::uint64_t*>(o);
     for (std::size_t at = 0; at < mib / 8; at += 509) REQUIRE(words[at] == 0);
@@ -113,6 +113,24 @@ TEST_CASE("absurd sizes are errors") {
   CHECK(gcheap::space::open(0, mib).error().code == EINVAL);
   CHECK(gcheap::space::open(mib, ~std::size_t{0}).error().code == EINVAL);
   CHECK(gcheap::space::open(~std::size_t{0}, mib).error().code == EINVAL);
+}
+
+TEST_CASE("with an arena for scattered types their objects lie there, and all others before it") {
+  constexpr gcheap::type scattered =
+      gcheap::describe_scattered<gcheap::variable_object>("scattered", gcheap::tail::bytes);
+  const auto space = std::move(*gcheap::space::open(mib, 32 * mib, true));
+  const address_range tail = space->old->scattered_range();
+  CHECK(tail.bytes() == 32 * mib);
+  CHECK(tail.end == space->old->range().end);
+  CHECK(space->old->range().bytes() == 64 * mib);
+  for (int i = 0; i < 1000; ++i) {
+    CHECK(tail.contains(space->old->allocate(scattered, 4000)));
+    const object* const other = space->old->allocate(blob::kind, 4000);
+    CHECK(space->old->range().contains(other));
+    CHECK_FALSE(tail.contains(other));
+  }
+  CHECK(space->old->live_bytes() == 2000 * 4000);
+  CHECK(space->old->held_bytes() == 2 * gcheap::arena_step);
 }
 
 }  // namespace

@@ -10,6 +10,10 @@ struct cell {
   gcheap::object header;
   gcheap::field<cell> next;
 };
+struct scattered_cell {
+  gcheap::object header;
+  gcheap::scattered_field<scattered_cell> next;
+};
 
 extern "C" {
 
@@ -24,6 +28,15 @@ void store_tracked(gcheap::collector<gcheap::uffd_async_barrier>* heap, gcheap::
 
 void store_mprotect(gcheap::collector<gcheap::mprotect_barrier>* heap, gcheap::field<cell>* slot,
                     cell* value) {
+  heap->store(*slot, value);
+}
+
+void store_hybrid(gcheap::collector<gcheap::hybrid_barrier>* heap, gcheap::field<cell>* slot, cell* value) {
+  heap->store(*slot, value);
+}
+
+void store_hybrid_scattered(gcheap::collector<gcheap::hybrid_barrier>* heap,
+                            gcheap::scattered_field<scattered_cell>* slot, scattered_cell* value) {
   heap->store(*slot, value);
 }
 
