@@ -2,6 +2,7 @@
 // narrower. GCBARRIER_CONCURRENCY_EFFORT=n makes it n times as long.
 #include <doctest/doctest.h>
 
+#include <gcbarrier/mechanism/uffd_sync.hpp>
 #include <support/dropping.hpp>
 
 #include "careless.hpp"
@@ -10,6 +11,7 @@
 using gcbarrier::mechanism_kind;
 using gcbarrier::mprotect_segv;
 using gcbarrier::uffd_async;
+using gcbarrier::uffd_sync;
 using gcbarrier::write_tracker;
 using support::memory_kind;
 
@@ -97,6 +99,19 @@ TEST_CASE("race: collect(), mprotect, huge pages") {
                            .most_writes = 50'000,
                            .rounds = 5 * effort()},
                           mechanism_kind::mprotect);
+  }
+}
+
+TEST_CASE("race: collect(), uffd_sync, whose monitor thread takes part") {
+  const auto open = opens_over<uffd_sync>([](uffd_sync honest) { return honest; });
+  for (const std::size_t writers : writer_counts) {
+    CAPTURE(writers);
+    const race_outcome outcome = race<opened_by<decltype(open)>>::run(
+        {.pages = 128, .writers = writers, .collections = 30 * effort(), .most_writes = 20'000}, open);
+    CHECK(outcome.raced > 0);
+    CHECK(outcome.lost == 0);
+    CHECK(outcome.stale_pages == 0);
+    CHECK(outcome.problems == 0);
   }
 }
 
