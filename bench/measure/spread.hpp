@@ -20,17 +20,19 @@ struct spread {
   double high = 0;
 };
 
-// Zeros where there are no samples.
-inline spread spread_of(samples from) {
-  if (from.empty()) return {};
+// The value below which that part of the samples lies, 0 to 1; of no samples, 0.
+inline double quantile(samples from, double part) {
+  if (from.empty()) return 0;
   std::sort(from.begin(), from.end());
-  const auto quantile = [&](double part) {
-    const double at = part * static_cast<double>(from.size() - 1);
-    const auto below = static_cast<std::size_t>(at);
-    const std::size_t above = std::min(below + 1, from.size() - 1);
-    return from[below] + (from[above] - from[below]) * (at - static_cast<double>(below));
-  };
-  return {quantile(0.25), quantile(0.5), quantile(0.75)};
+  const double at = part * static_cast<double>(from.size() - 1);
+  const auto below = static_cast<std::size_t>(at);
+  const std::size_t above = std::min(below + 1, from.size() - 1);
+  return from[below] + (from[above] - from[below]) * (at - static_cast<double>(below));
+}
+
+// Zeros where there are no samples.
+inline spread spread_of(const samples& from) {
+  return {quantile(from, 0.25), quantile(from, 0.5), quantile(from, 0.75)};
 }
 
 // f of the measurements that were made in the same repetition, for each repetition.
