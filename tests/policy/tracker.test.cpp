@@ -200,6 +200,7 @@ std::size_t race(Mechanism mechanism) {
   };
   look();
   std::atomic<bool> stop{false};
+  std::atomic<std::uint64_t> writes{0};
   std::vector<std::thread> writers;
   for (std::uint64_t seed = 1; seed <= 2; ++seed) {
     writers.emplace_back([&, seed] {
@@ -208,10 +209,15 @@ std::size_t race(Mechanism mechanism) {
         // Some pages are hot.
         const std::size_t page = random() % 4 == 0 ? random() % pages : random() % 16 * 31;
         count(page).fetch_add(1);
+        writes.fetch_add(1);
       }
     });
   }
-  for (int cycle = 0; cycle < 400; ++cycle) look();
+  // On a busy machine the writers may not run at all for many cycles.
+  for (int cycle = 0; cycle < 400 || (writes.load() < 20'000 && cycle < 1'000'000); ++cycle) {
+    look();
+    if (cycle >= 400) std::this_thread::yield();
+  }
   stop.store(true);
   for (std::thread& one : writers) one.join();
   look();
