@@ -49,26 +49,26 @@ std::string hexadecimal(std::uint64_t value) {
 
 void print_row(const outcome& run) {
   if (run.ended == outcome::state::unavailable) {
-    std::printf("%-11s not available here: %s\n", run.barrier.c_str(), run.why.c_str());
+    std::printf("%-16s not available here: %s\n", run.barrier.c_str(), run.why.c_str());
     return;
   }
   const statistics& s = run.statistics;
   const std::vector<std::uint64_t> pauses = all_pauses(s);
-  std::printf("%-11s %5zu %4zu  %7.2f %7.2f %7.2f  %8" PRIu64 " %8" PRIu64
+  std::printf("%-16s %5zu %4zu  %7.2f %7.2f %7.2f  %8" PRIu64 " %8" PRIu64
               "  %8.1f %8.1f %8.1f  %8.2f %7.2f %7.2f\n",
               run.barrier.c_str(), s.minor_pauses.size(), s.full_pauses.size(), ms(percentile(pauses, 0.5)),
               ms(percentile(pauses, 0.99)), ms(percentile(pauses, 1)), per_collection(s.dirty_pages, s),
               per_collection(s.dirty_bytes, s) / 1024, ms(s.written_ns), ms(s.search_ns), ms(s.rearm_ns),
               seconds(run.mutator_ns()), seconds(s.pause_ns()), seconds(run.total_ns));
   if (run.ended == outcome::state::failed) {
-    std::printf("%-11s stopped early: %s\n", run.barrier.c_str(), run.why.c_str());
+    std::printf("%-16s stopped early: %s\n", run.barrier.c_str(), run.why.c_str());
   }
 }
 
 void print_verification(const outcome& run) {
   const statistics& s = run.statistics;
   if (s.verified_collections == 0) return;
-  std::printf("%-11s verified at %" PRIu64 " collections: %" PRIu64
+  std::printf("%-16s verified at %" PRIu64 " collections: %" PRIu64
               " old slots pointed to young objects, %" PRIu64 " of them missing from the remembered set\n",
               run.barrier.c_str(), s.verified_collections, s.verified_slots, s.missed_slots);
 }
@@ -136,9 +136,9 @@ void print_summary(const input& texts, std::size_t bytes, std::span<const outcom
                 run.words, run.distinct_words, run.queries, mb(run.old_live_bytes));
     break;
   }
-  std::printf("\n%-11s %10s  %23s  %17s  %26s  %24s\n", "", "collections", "pause, ms", "dirty/collection",
+  std::printf("\n%-16s %10s  %23s  %17s  %26s  %24s\n", "", "collections", "pause, ms", "dirty/collection",
               "remembered set, ms", "time, s");
-  std::printf("%-11s %5s %4s  %7s %7s %7s  %8s %8s  %8s %8s %8s  %8s %7s %7s\n", "barrier", "minor", "full",
+  std::printf("%-16s %5s %4s  %7s %7s %7s  %8s %8s  %8s %8s %8s  %8s %7s %7s\n", "barrier", "minor", "full",
               "p50", "p99", "max", "pages", "KiB", "ask", "search", "rearm", "mutator", "pauses", "total");
   for (const outcome& run : runs) print_row(run);
   std::printf("\n");
