@@ -1,7 +1,5 @@
 // gcbarrier-doctor as a user runs it.
 #include <doctest/doctest.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +13,7 @@
 #include <utility>
 
 #include "support/child.hpp"
+#include "support/hidden_proc.hpp"
 #include "support/skip.hpp"
 
 namespace {
@@ -107,15 +106,11 @@ TEST_CASE("doctor: nothing works") {
   SKIP_TEST("a sanitizer's run time needs /proc");
 #endif
 #endif
-  if (::geteuid() != 0) SKIP_TEST("hiding /proc needs root");
+  if (!support::can_hide_proc()) SKIP_TEST("hiding /proc needs root and leave to mount");
   std::FILE* const output = std::tmpfile();
   REQUIRE(output != nullptr);
   CHECK(support::run_in_child([output] {
-          if (::unshare(CLONE_NEWNS) != 0 ||
-              ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-              ::mount("none", "/proc", "tmpfs", 0, nullptr) != 0) {
-            return 100;
-          }
+          if (!support::hide_proc()) return 100;
           sigset_t all;  // a shell between would unblock them
           sigfillset(&all);
           ::sigprocmask(SIG_SETMASK, &all, nullptr);

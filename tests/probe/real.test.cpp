@@ -3,8 +3,6 @@
 #include <grp.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,6 +16,7 @@
 #include <string>
 
 #include "support/child.hpp"
+#include "support/hidden_proc.hpp"
 #include "support/skip.hpp"
 
 using gcbarrier::machine_report;
@@ -26,6 +25,7 @@ using gcbarrier::obstacle;
 using gcbarrier::probe;
 using gcbarrier::kernel::userfaultfd_source;
 using support::exited;
+using support::hide_proc;
 using support::run_in_child;
 
 namespace {
@@ -57,12 +57,6 @@ bool refuse_userfaultfd(unsigned code) {
   const sock_fprog filter{sizeof program / sizeof *program, program};
   return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
          ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
-}
-
-// A mount name space of its own in which /proc is an empty directory.
-bool hide_proc() {
-  return ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-         ::mount("none", "/proc", "tmpfs", 0, nullptr) == 0;
 }
 
 long mapping_count() {
@@ -155,7 +149,7 @@ TEST_CASE("probe: /dev/userfaultfd is the way round a seccomp filter") {
 }
 
 TEST_CASE("probe: without /proc") {
-  if (::geteuid() != 0) SKIP_TEST("hiding /proc needs root");
+  if (!support::can_hide_proc()) SKIP_TEST("hiding /proc needs root and leave to mount");
   CHECK(run_in_child([] { return hide_proc() ? reason(mechanism_kind::uffd_async) : could_not_prepare; }) ==
         found(obstacle::no_proc));
   CHECK(run_in_child([] { return hide_proc() ? reason(mechanism_kind::mprotect) : could_not_prepare; }) ==
