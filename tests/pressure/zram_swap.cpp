@@ -152,7 +152,7 @@ zram_swap::zram_swap(std::size_t bytes) {
 std::string zram_swap::remove() {
   if (alive_ < 0) return "";
   ::close(alive_);
-  const std::string why = told(report_, nullptr);
+  std::string why = told(report_, nullptr);
   ::close(report_);
   alive_ = report_ = -1;
   return why;
