@@ -101,11 +101,12 @@ void string_move(char* to, const char* from, std::size_t bytes) {
 #endif
 
 // Without ThreadSanitizer's help, which carries out an atomic operation while it holds a lock of its own:
-// where that faults, a signal handler with atomic operations waits for the lock for ever.
+// where that faults, a signal handler with atomic operations waits for the lock for ever. Inlined they would
+// be instrumented after all.
 #ifdef __clang__
-#define PLAIN [[clang::disable_sanitizer_instrumentation]]
+#define PLAIN [[clang::disable_sanitizer_instrumentation]] [[gnu::noinline]]
 #else
-#define PLAIN [[gnu::no_sanitize("thread")]]
+#define PLAIN [[gnu::no_sanitize("thread")]] [[gnu::noinline]]
 #endif
 PLAIN void fetch_add(std::uint64_t* at, std::uint64_t value) {
   __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST);
