@@ -131,25 +131,34 @@ bool dirty_pages::track(std::size_t index) {
   return one.tracked;
 }
 
-void dirty_pages::open_free_blocks() {
-  const std::size_t page = gcbarrier::kernel::page_size();
+void dirty_pages::open_free_memory() {
   // What has mark procedures is found anew, so that blocks which have changed hands are let go.
   const bool procedures = procedures_.any() && !test_hooks::ignore_mark_procedures();
   with_procedures_.truncate(0);
   overlooked_ = false;
   for (const memory& one : memories_) {
     if (!one.tracked) continue;
+    address_range run;
     for_each_block(libgc_, one.range, [&](const heap_block& block) {
       if (procedures) note(block);
-      if (!block.free) return;
-      // A free run can cross from one of libgc's mappings into the next.
-      const address_range inside{(block.range.begin + page - 1) & ~(page - 1),
-                                 std::min(block.range.end, one.range.end) & ~(page - 1)};
-      if (inside.empty() || inside.bytes() < shortest_opened * page) return;
-      if (tracker_.expect_writes(inside)) ++problems;
-      pages_opened += inside.bytes() / page;
+      if (!block.free && !has_room(libgc_, block)) return;
+      if (block.range.begin != run.end) {
+        open(run.intersection(one.range));
+        run.begin = block.range.begin;
+      }
+      run.end = block.range.end;
     });
+    // A free run can cross from one of libgc's mappings into the next.
+    open(run.intersection(one.range));
   }
+}
+
+void dirty_pages::open(address_range run) {
+  const std::size_t page = gcbarrier::kernel::page_size();
+  const address_range inside{(run.begin + page - 1) & ~(page - 1), run.end & ~(page - 1)};
+  if (inside.empty() || inside.bytes() < shortest_opened * page) return;
+  if (tracker_.expect_writes(inside)) ++problems;
+  pages_opened += inside.bytes() / page;
 }
 
 std::uint64_t dirty_pages::pages_tracked() const {

@@ -59,8 +59,9 @@ class dirty_pages {
   // A new process, or files opened anew: what was read is stale.
   void forget_reading() { is_read_ = false; }
 
-  // The end of a collection: makes free memory free to write.
-  void open_free_blocks();
+  // The end of a collection: makes memory that libgc is about to allocate from free to write, in runs, since
+  // each page of it would cost a fault.
+  void open_free_memory();
 
   // ---- counters ----
   std::uint64_t reads = 0;
@@ -76,7 +77,7 @@ class dirty_pages {
     bool tracked = false;
   };
 
-  // A shorter free run costs as much to open as the faults that it saves.
+  // A shorter run costs as much to open as the faults that it saves.
   static constexpr std::size_t shortest_opened = 4;
 
   // Between two ends of collections; not reached unless a program has taken the adapter's callback away.
@@ -87,6 +88,7 @@ class dirty_pages {
   bool track(std::size_t index);
   void collect();
   void note(const heap_block& block);
+  void open(gcbarrier::address_range run);
 
   libgc_functions libgc_;
   tracker tracker_;

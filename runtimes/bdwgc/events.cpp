@@ -30,7 +30,7 @@ void GC_CALLBACK on_event(GC_EventType event) {
       if (route_in_use() == GCBARRIER_BDWGC_MANUAL) tell_dirty_pages(here);
       break;
     case GC_EVENT_RECLAIM_END:
-      here.pages.open_free_blocks();
+      here.pages.open_free_memory();
       break;
     default:
       break;

@@ -23,7 +23,7 @@ bool libgc_functions::look_up(const char* path) {
          find(library, "GC_get_version", get_version) && find(library, "GC_is_heap_ptr", is_heap_ptr) &&
          find(library, "GC_base", base) && find(library, "GC_size", size) &&
          find(library, "GC_get_kind_and_size", get_kind_and_size) &&
-         find(library, "GC_new_kind_inner", new_kind_inner) &&
+         find(library, "GC_is_marked", is_marked) && find(library, "GC_new_kind_inner", new_kind_inner) &&
          find(library, "GC_set_on_collection_event", set_on_collection_event) &&
          find(library, "GC_get_on_collection_event", get_on_collection_event) &&
          find(library, "GC_set_push_other_roots", set_push_other_roots) &&

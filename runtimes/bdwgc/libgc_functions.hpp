@@ -17,6 +17,7 @@ struct libgc_functions {
   decltype(&::GC_base) base = nullptr;
   decltype(&::GC_size) size = nullptr;
   decltype(&::GC_get_kind_and_size) get_kind_and_size = nullptr;
+  decltype(&::GC_is_marked) is_marked = nullptr;
   decltype(&::GC_new_kind_inner) new_kind_inner = nullptr;
   decltype(&::GC_set_on_collection_event) set_on_collection_event = nullptr;
   decltype(&::GC_get_on_collection_event) get_on_collection_event = nullptr;

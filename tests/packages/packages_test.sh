@@ -14,7 +14,7 @@ make_packages() {
 # Where this machine itself gets Debian from.
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' 'Created-By: Packages' 2>/dev/null | head -n 1)
 mirror=${mirror:-http://deb.debian.org/debian/}
-clean_root() { debootstrap --variant=minbase --include=gcc,libc6-dev,pkgconf bookworm "$root" "$mirror"; }
+clean_root() { debootstrap --variant=minbase --include=gcc,libc6-dev,pkgconf,guile-3.0 bookworm "$root" "$mirror"; }
 # inside COMMAND...: in the clean root, with its own /proc; the mount goes with the command.
 inside() {
   unshare --mount --pid --fork --kill-child bash -c '
@@ -28,6 +28,10 @@ install_packages() {
 c_example() {
   inside sh -c 'cd /tmp && gcc -std=c99 -O2 /usr/share/doc/libgcbarrier-dev/examples/collector.c \
     $(pkg-config --cflags --libs gcbarrier) '"$*"' -o collector && ./collector'
+}
+guile_is_served() {
+  inside sh -c 'GC_PRINT_STATS=1 GUILE_AUTO_COMPILE=0 gcbarrier-run guile -c "(gc) (display (iota 5)) (newline)" 2>&1' >"$scratch/said" &&
+    grep -q 'Using soft-dirty bit feature' "$scratch/said" && grep -qF '(0 1 2 3 4)' "$scratch/said"
 }
 man_pages() {
   local page
@@ -54,6 +58,7 @@ else
   check 'the packages install, and nothing is missing' install_packages
   check 'the example in C compiles and runs' c_example
   check 'the example in C compiles and runs, static' c_example -static
+  check 'an unmodified Guile runs on the adapter' guile_is_served
   check 'the man pages are there' man_pages
   check 'removing the packages leaves nothing' remove_packages
 fi

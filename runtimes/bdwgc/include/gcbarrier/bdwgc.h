@@ -54,7 +54,7 @@ struct gcbarrier_bdwgc_statistics {
   uint64_t clears;        /* times that it started anew */
   uint64_t pages_dirty;   /* sum over the reads, of the pages that are tracked */
   uint64_t pages_tracked; /* now */
-  uint64_t pages_opened;  /* un-protected in bulk because they were free */
+  uint64_t pages_opened;  /* un-protected in bulk, as libgc was about to allocate there */
   uint64_t problems;      /* times that something failed and everything was reported as dirty */
 };
 
