@@ -28,8 +28,8 @@ def programs(built, scratch):
     here = pathlib.Path(__file__).resolve().parent
     found = {
         "gcbench": [built / "bdwgc_gcbench", "18"],
-        "graph": [built / "bdwgc_graph", "500", "30000000", "50"],
-        "graph, dense writes": [built / "bdwgc_graph", "500", "6000000", "24"],
+        "graph": [built / "bdwgc_graph", "500", "60000000", "1000"],
+        "graph, dense writes": [built / "bdwgc_graph", "500", "8000000", "64"],
     }
     guild = shutil.which("guild")
     if guild and shutil.which("guile"):

@@ -26,7 +26,7 @@ void dirty_pages::add_memory(address_range range) {
   if (!make_room(memories_)) return;
   std::size_t at = 0;
   while (at < memories_.size() && memories_[at].range.begin < range.begin) ++at;
-  memories_.insert(at, {range, false});
+  memories_.insert(at, {range});
 }
 
 void dirty_pages::read() {
@@ -62,22 +62,29 @@ void dirty_pages::clear() {
   ++clears;
   const bool was_read = is_read_;
   is_read_ = false;
+  // Thus begins a collection of the whole heap.
+  if (!was_read) any_may_be_free_ = true;
   const bool grown = track_new_heap();
   // Reading has protected everything again already.
   if (was_read && !grown) return;
   collect();
-  if (!was_read) return;
-  // Not in the set that libgc got; the world is stopped, so these are at most writes of this very thread.
-  for (const address_range run : set_) {
-    for (const memory& one : memories_) {
-      if (one.tracked) tracker_.retain(one.range.intersection(run));
+  // Not in the set that libgc got; the world is stopped, so these are at most writes of this very thread. The
+  // fresh memory was all in that set.
+  for (memory& one : memories_) {
+    if (!one.tracked) continue;
+    if (was_read) {
+      for (const address_range run : set_.between(one.range.begin, one.fresh)) tracker_.retain(run);
     }
+    one.fresh = one.range.end;
   }
 }
 
 void dirty_pages::collect() {
   set_ = tracker_.collect();
   if (tracker_.problem()) ++problems;
+  for (const address_range run : set_) {
+    if (make_room(written_)) written_.push_back(run);
+  }
   if (!procedures_.any() || test_hooks::ignore_mark_procedures()) return;
   for (const address_range run : set_) {
     for_each_block(libgc_, run, [&](const heap_block& block) { note(block); });
@@ -133,24 +140,33 @@ bool dirty_pages::track(std::size_t index) {
 
 void dirty_pages::open_free_memory() {
   // What has mark procedures is found anew, so that blocks which have changed hands are let go.
-  const bool procedures = procedures_.any() && !test_hooks::ignore_mark_procedures();
   with_procedures_.truncate(0);
   overlooked_ = false;
-  for (const memory& one : memories_) {
-    if (!one.tracked) continue;
-    address_range run;
-    for_each_block(libgc_, one.range, [&](const heap_block& block) {
-      if (procedures) note(block);
-      if (!block.free && !has_room(libgc_, block)) return;
-      if (block.range.begin != run.end) {
-        open(run.intersection(one.range));
-        run.begin = block.range.begin;
-      }
-      run.end = block.range.end;
-    });
-    // A free run can cross from one of libgc's mappings into the next.
-    open(run.intersection(one.range));
+  if (any_may_be_free_ || (procedures_.any() && !test_hooks::ignore_mark_procedures())) {
+    for (const memory& one : memories_) {
+      if (one.tracked) open_free_blocks(one.range);
+    }
+  } else {
+    for (const address_range run : written_) open_free_blocks(run);
   }
+  any_may_be_free_ = false;
+  written_.truncate(0);
+}
+
+void dirty_pages::open_free_blocks(address_range range) {
+  const bool procedures = procedures_.any() && !test_hooks::ignore_mark_procedures();
+  address_range run;
+  for_each_block(libgc_, range, [&](const heap_block& block) {
+    if (procedures) note(block);
+    if (!block.free && !worth_opening(libgc_, block)) return;
+    if (block.range.begin != run.end) {
+      open(run.intersection(range));
+      run.begin = block.range.begin;
+    }
+    run.end = block.range.end;
+  });
+  // A free run can cross from one of libgc's mappings into the next.
+  open(run.intersection(range));
 }
 
 void dirty_pages::open(address_range run) {

@@ -75,6 +75,7 @@ class dirty_pages {
   struct memory {
     gcbarrier::address_range range;
     bool tracked = false;
+    std::uintptr_t fresh = range.begin;  // from here on, tracked since the last clearing
   };
 
   // A shorter run costs as much to open as the faults that it saves.
@@ -88,6 +89,7 @@ class dirty_pages {
   bool track(std::size_t index);
   void collect();
   void note(const heap_block& block);
+  void open_free_blocks(gcbarrier::address_range range);
   void open(gcbarrier::address_range run);
 
   libgc_functions libgc_;
@@ -98,6 +100,10 @@ class dirty_pages {
   gcbarrier::kernel::mapped_array<gcbarrier::address_range> with_procedures_;
   bool overlooked_ = false;  // there was no room for one of them: everything is dirty
   gcbarrier::dirty_set set_;
+  // All that was written since the end of the last collection: what is free at the end of the next is there,
+  // unless that marked the whole heap.
+  gcbarrier::kernel::mapped_array<gcbarrier::address_range> written_;
+  bool any_may_be_free_ = true;
   bool is_read_ = false;
 };
 

@@ -16,8 +16,11 @@ namespace bdwgc {
 // header that exported functions look up without taking the lock.
 inline constexpr std::size_t block_size = 4096;
 
+inline constexpr unsigned pointer_free_kind = 0;  // libgc's PTRFREE
+
 struct heap_block {
-  gcbarrier::address_range range;  // a free run, a block of small objects, or a large object's run
+  // A free run or a part of one, a block of small objects, or a large object's run.
+  gcbarrier::address_range range;
   bool free = false;
   unsigned kind = 0;             // of its objects, unless it is free
   std::size_t object_bytes = 0;  // of each
@@ -30,38 +33,38 @@ void for_each_block(const libgc_functions& libgc, gcbarrier::address_range range
   for (std::uintptr_t at = range.begin; at < range.end;) {
     void* const start = reinterpret_cast<void*>(at);
     heap_block block{{at, at + block_size}};
-    if (libgc.is_heap_ptr(start) == 0) {  // the inside of a free run, or not heap at all
-      at += block_size;
-      continue;
-    }
-    void* const object = libgc.base(start);
+    const bool known = libgc.is_heap_ptr(start) != 0;
+    void* const object = known ? libgc.base(start) : nullptr;
     block.free = object == nullptr;
-    if (block.free) {
-      block.range.end = at + libgc.size(start);
-    } else {
+    if (!block.free) {
       block.kind = static_cast<unsigned>(libgc.get_kind_and_size(object, &block.object_bytes));
       if (block.object_bytes > block_size) {
         block.range = gcbarrier::address_range(object, block.object_bytes).widened_to(block_size);
       }
+    } else if (known) {
+      block.range.end = at + libgc.size(start);
     }
     visit(block);
     at = block.range.end;
   }
 }
 
-// Whether a block of small objects is likely to be swept and allocated from before long: one of a few that
-// are spread over it is not marked. At the end of a collection, when libgc has queued all blocks with room.
-inline bool has_room(const libgc_functions& libgc, const heap_block& block) {
+// Whether a block of small objects is worth opening to writes at the end of a collection, when libgc has
+// queued all blocks with room to be swept and allocated from. An open page counts as dirty, so libgc marks
+// from its objects again: free of cost where they have no pointers, and little where most of the block is
+// room.
+inline bool worth_opening(const libgc_functions& libgc, const heap_block& block) {
   if (block.free || block.object_bytes == 0 || block.object_bytes > block_size) return false;
   const std::size_t objects = block_size / block.object_bytes;
+  const bool any_room_will_do = block.kind == pointer_free_kind;
   constexpr std::size_t looked_at = 4;
   for (std::size_t i = 0; i < looked_at; ++i) {
     const std::size_t index = (2 * i + 1) * objects / (2 * looked_at);
-    if (libgc.is_marked(reinterpret_cast<void*>(block.range.begin + index * block.object_bytes)) == 0) {
-      return true;
-    }
+    const auto address = block.range.begin + index * block.object_bytes;
+    const bool room = libgc.is_marked(reinterpret_cast<void*>(address)) == 0;
+    if (room == any_room_will_do) return room;
   }
-  return false;
+  return !any_room_will_do;
 }
 
 }  // namespace bdwgc
