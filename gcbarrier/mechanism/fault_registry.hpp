@@ -1,6 +1,7 @@
 // The process's SIGSEGV handler and what it looks after: memory that mprotect_segv has made read-only.
 //
-// The only global state of the library; a signal handler is one for the whole process.
+// Global state, because a signal handler is one for the whole process. Two copies of the library in one
+// process, each inside a shared object of its own, are to each other what any other handler is.
 #ifndef GCBARRIER_MECHANISM_FAULT_REGISTRY_HPP
 #define GCBARRIER_MECHANISM_FAULT_REGISTRY_HPP
 
@@ -13,6 +14,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <optional>
+#include <utility>
 
 #include "../address_range.hpp"
 #include "../error.hpp"
@@ -128,7 +131,7 @@ class fault_registry {
     }
   }
 
-  // Under exclusion: makes sure that the handler is still ours, and chains to whoever has replaced it.
+  // Under exclusion: makes sure that the handler is still ours, on top of whoever has replaced it.
   static error claim_signal() {
     struct sigaction current {};
     if (::sigaction(SIGSEGV, nullptr, &current) == 0 && is_ours(current)) return {};
@@ -136,7 +139,12 @@ class fault_registry {
     ours.sa_sigaction = &on_fault;
     ours.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigfillset(&ours.sa_mask);
-    if (::sigaction(SIGSEGV, &ours, &state().previous) != 0) return {"sigaction(SIGSEGV)", errno, {}, ""};
+    if (::sigaction(SIGSEGV, &ours, &current) != 0) return {"sigaction(SIGSEGV)", errno, {}, ""};
+    if (std::exchange(state().installed, true)) {
+      state().above = current;
+    } else {
+      state().below = current;
+    }
     return {};
   }
 
@@ -149,7 +157,11 @@ class fault_registry {
     std::atomic<std::atomic<bool>*> locked{nullptr};
     fault_watch* watches[capacity]{};
     std::size_t count = 0;
-    struct sigaction previous {};
+    bool installed = false;  // the handler, even if somebody has replaced it
+    // Who had the signal before us, and who has replaced us since; of several, the last. The latter takes us
+    // for its predecessor.
+    struct sigaction below {};
+    std::optional<struct sigaction> above;
   };
   static shared& state() {
     static constinit shared one;
@@ -165,10 +177,23 @@ class fault_registry {
   static bool is_ours(const struct sigaction& action) {
     return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == &on_fault;
   }
+  static bool is_default(const struct sigaction& action) {
+    return (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_DFL;
+  }
+  static bool same_handler(const struct sigaction& one, const struct sigaction& other) {
+    if (((one.sa_flags ^ other.sa_flags) & SA_SIGINFO) != 0) return false;
+    return (one.sa_flags & SA_SIGINFO) != 0 ? one.sa_sigaction == other.sa_sigaction
+                                            : one.sa_handler == other.sa_handler;
+  }
+
   static void give_signal_back() {
     struct sigaction current {};
-    if (::sigaction(SIGSEGV, nullptr, &current) == 0 && is_ours(current)) {
-      ::sigaction(SIGSEGV, &state().previous, nullptr);
+    if (::sigaction(SIGSEGV, nullptr, &current) != 0 || !is_ours(current)) return;
+    if (const std::optional<struct sigaction> above = std::exchange(state().above, std::nullopt)) {
+      ::sigaction(SIGSEGV, &*above, nullptr);
+    } else {
+      ::sigaction(SIGSEGV, &state().below, nullptr);
+      state().installed = false;
     }
   }
 
@@ -188,13 +213,30 @@ class fault_registry {
     return done;
   }
 
-  // Not ours: what would have happened without us.
+  // Not ours: what would have happened without us. Who has replaced our handler has the signal back until it
+  // returns, because it may call us, or put us back, as its predecessor; that must lead on, not back to it.
   static void chain(int number, siginfo_t* info, void* context) {
-    const struct sigaction previous = state().previous;
-    if ((previous.sa_flags & SA_SIGINFO) == 0 &&
-        (previous.sa_handler == SIG_DFL || previous.sa_handler == SIG_IGN)) {
+    std::optional<struct sigaction> above;
+    struct sigaction below {};
+    {
+      const exclusion alone;
+      above = std::exchange(state().above, std::nullopt);
+      below = state().below;
+      if (above) ::sigaction(SIGSEGV, &*above, nullptr);
+    }
+    deliver(above ? *above : below, number, info, context);
+    if (!above) return;
+    const exclusion alone;
+    struct sigaction current {};
+    if (state().count == 0 || ::sigaction(SIGSEGV, nullptr, &current) != 0) return;
+    if (same_handler(current, *above) && !is_default(current)) (void)claim_signal();
+  }
+
+  static void deliver(const struct sigaction& action, int number, siginfo_t* info, void* context) {
+    if ((action.sa_flags & SA_SIGINFO) == 0 &&
+        (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN)) {
       const bool sent = info->si_code <= 0;
-      if (sent && previous.sa_handler == SIG_IGN) return;
+      if (sent && action.sa_handler == SIG_IGN) return;
       // On return the instruction faults again, now without a handler, and dies with its own registers in the
       // core. A signal that was sent is not repeated by itself.
       ::signal(SIGSEGV, SIG_DFL);
@@ -203,14 +245,14 @@ class fault_registry {
     }
     sigset_t mask = static_cast<ucontext_t*>(context)->uc_sigmask;
     for (int other = 1; other < NSIG; ++other) {
-      if (sigismember(&previous.sa_mask, other) == 1) sigaddset(&mask, other);
+      if (sigismember(&action.sa_mask, other) == 1) sigaddset(&mask, other);
     }
-    if ((previous.sa_flags & SA_NODEFER) == 0) sigaddset(&mask, SIGSEGV);
+    if ((action.sa_flags & SA_NODEFER) == 0) sigaddset(&mask, SIGSEGV);
     pthread_sigmask(SIG_SETMASK, &mask, nullptr);
-    if ((previous.sa_flags & SA_SIGINFO) != 0) {
-      previous.sa_sigaction(number, info, context);
+    if ((action.sa_flags & SA_SIGINFO) != 0) {
+      action.sa_sigaction(number, info, context);
     } else {
-      previous.sa_handler(number);
+      action.sa_handler(number);
     }
   }
 };
