@@ -141,7 +141,7 @@ class basic_card_table {
 
   // The first card in [at, last) that is not clean. The table is nearly all zeros, so it is read 64 bytes at
   // a time.
-  static unsigned char* skip_clean(unsigned char* at, unsigned char* last) {
+  static unsigned char* skip_clean(unsigned char* at, const unsigned char* last) {
     constexpr std::size_t stride = 64;
     while (static_cast<std::size_t>(last - at) >= stride) {
       std::uint64_t words[stride / sizeof(std::uint64_t)];

@@ -89,7 +89,9 @@ constexpr bool failed(long answer) {
 }
 
 inline std::size_t page_size() {
-  static const auto bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  // One in each program that includes this, all alike.
+  static const auto bytes =  // NOLINT(bugprone-dynamic-static-initializers)
+      static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   return bytes;
 }
 

@@ -24,7 +24,7 @@ concept arming_policy = std::movable<P> && requires(typename P::history pages, a
 // No choice: each page that was written is protected again, in one call.
 struct protect_everything {
   static constexpr bool selects = false;
-  static constexpr std::string_view suffix = "";
+  static constexpr std::string_view suffix{};
   struct history {
     explicit history(kernel::system_calls /*calls*/ = {}) {}
     static error cover(address_range /*range*/) { return {}; }

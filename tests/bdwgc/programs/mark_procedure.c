@@ -14,6 +14,7 @@ struct owner {
 struct owner* owner; /* not static: the compiler would drop what is never read */
 static uint64_t expected[slots];
 
+/* The type is libgc's. NOLINTNEXTLINE(readability-non-const-parameter) */
 static struct GC_ms_entry* mark_outside(GC_word* address, struct GC_ms_entry* top, struct GC_ms_entry* limit,
                                         GC_word environment) {
   (void)environment;
