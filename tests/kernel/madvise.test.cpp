@@ -1,6 +1,7 @@
 // What madvise and mlock do to the state of pages. Those that widen the set may change in later kernels;
 // those that must never make a written page read as clean are what soundness stands on.
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -157,11 +158,15 @@ TEST_CASE("madvise: DONTNEED takes a private memfd's copies away, and its pages 
 }
 
 TEST_CASE("madvise: REMOVE zeroes shared memory, and its pages read as clean") {
+  const auto page = static_cast<off_t>(memory::page_size());
   const memory heap(memory_kind::memfd_shared, pages);
   page_watch watch(heap);
   REQUIRE(::madvise(heap.page(100), memory::page_size(), MADV_REMOVE) == 0);
+  REQUIRE(::fallocate(heap.file(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 200 * page, page) == 0);
   CHECK(heap.read(100) == 0);
+  CHECK(heap.read(200) == 0);
   CHECK(watch.collect(heap).empty());
   heap.write(100);
-  CHECK(watch.collect(heap) == page_numbers{100});
+  heap.write(200);
+  CHECK(watch.collect(heap) == page_numbers{100, 200});
 }
