@@ -4,40 +4,27 @@
 
 #include <gcbarrier/address_range.hpp>
 #include <gcbarrier/barrier/write_barrier.hpp>
-#include <gcbarrier/dirty_set.hpp>
 #include <gcbarrier/error.hpp>
-#include <gcbarrier/kernel/system_calls.hpp>
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>
 #include <utility>
-#include <vector>
 
+#include "collector_options.hpp"
 #include "evacuation.hpp"
 #include "mark.hpp"
 #include "object.hpp"
+#include "remembered_set.hpp"
 #include "roots.hpp"
-#include "search.hpp"
 #include "space.hpp"
 #include "statistics.hpp"
-#include "verify.hpp"
+#include "stopwatch.hpp"
 
 namespace gcheap {
-
-struct collector_options {
-  std::size_t nursery_bytes = std::size_t{8} << 20;
-  // The limit; memory is used as objects come to lie in it. With a hybrid barrier, of each of its two parts.
-  std::size_t old_bytes = std::size_t{1} << 30;
-  std::size_t first_full_bytes = std::size_t{64}
-                                 << 20;  // of live old objects: when the first full collection is due
-  double growth = 2.0;  // the next is due when what survived the last has grown by this factor
-  bool verify = false;  // check the remembered set at every collection, by a walk of the old space
-};
 
 // One mutator thread: the one that opened it. A pointer to an object is good until the next allocation or
 // collection unless it is held by a root. Objects come zeroed; pointer fields hold null or objects of this
@@ -108,6 +95,7 @@ class collector {
         space_(std::move(memory)),
         barrier_(std::move(barrier)),
         evacuation_(space_->young, *space_->old),
+        remembered_(barrier_, *space_, statistics_, options.verify),
         next_full_bytes_(options.first_full_bytes),
         large_bytes_(std::min(std::size_t{32} << 10, options.nursery_bytes / 8)) {
     space_->old->on_growth([this](gcbarrier::address_range fresh) {
@@ -154,97 +142,24 @@ class collector {
   // all that the collector and its allocator write before it is not remembered.
   void collect(bool full) {
     const std::uint64_t start = now();
-    find_remembered_slots();
+    remembered_.find();
     evacuate();
     full = full || !evacuation_.complete() || space_->old->live_bytes() > next_full_bytes_;
     if (full) {
       mark_and_sweep();
       if (!evacuation_.complete()) evacuate_again();
     }
-    for (void** const slot : evacuation_.young_slots()) {
-      if (!space_->old->range().contains(slot)) continue;
-      barrier_.retain(gcbarrier::address_range(slot, sizeof(void*)).widened_to(barrier_.granule()));
-      ++statistics_.retained_slots;
-    }
+    remembered_.retain(evacuation_.young_slots());
     if (evacuation_.complete()) space_->young.reset();
     statistics_.rearm_ns += timed([&] { barrier_.rearm(); });
     (full ? statistics_.full_pauses : statistics_.minor_pauses).push_back(now() - start);
-  }
-
-  void find_remembered_slots() {
-    gcbarrier::dirty_set dirty;
-    slots_.clear();
-    if constexpr (gcbarrier::slot_barrier<Barrier>) {
-      statistics_.search_ns += timed([&] { take_listed_slots(); });
-      statistics_.dirty_bytes += slots_.size() * sizeof(void*);
-      dirty = barrier_.unlisted();
-    } else {
-      statistics_.written_ns += timed([&] { dirty = barrier_.written(); });
-    }
-    statistics_.search_ns += timed([&] {
-      for (const gcbarrier::address_range run : dirty) search_run(run);
-    });
-    count_dirty(dirty);
-    if (options_.verify) sort_slots();
-    statistics_.remembered_slots += slots_.size();
-    if (options_.verify) statistics_.verify_ns += timed([&] { verify(); });
-  }
-
-  void take_listed_slots() requires(gcbarrier::slot_barrier<Barrier>) {
-    barrier_.each_written_slot([this](void** slot) {
-      if (space_->young.contains(*slot)) slots_.push_back(slot);
-    });
-  }
-
-  // A search finds slots in address order and once, a list may not.
-  void sort_slots() {
-    if constexpr (gcbarrier::slot_barrier<Barrier>) {
-      std::sort(slots_.begin(), slots_.end());
-      slots_.erase(std::unique(slots_.begin(), slots_.end()), slots_.end());
-    }
-  }
-
-  void search_run(gcbarrier::address_range run) {
-    object* holder = nullptr;  // of the last hit, which is often that of the next
-    std::uintptr_t holder_end = 0;
-    search(find_, run, space_->young.range(), [&](void** slot) {
-      const auto at = reinterpret_cast<std::uintptr_t>(slot);
-      if (at >= holder_end) {
-        holder = space_->map.find(slot);
-        if (holder == nullptr) return;
-        holder_end = reinterpret_cast<std::uintptr_t>(holder) + bytes_of(holder);
-      }
-      if (is_slot(holder, slot)) slots_.push_back(slot);
-    });
-  }
-
-  void count_dirty(gcbarrier::dirty_set dirty) {
-    std::uintptr_t counted = 0;
-    for (const gcbarrier::address_range run : dirty) {
-      gcbarrier::address_range pages = run.widened_to(page_bytes_);
-      if (pages.begin < counted) pages.begin = counted;
-      counted = pages.end;
-      statistics_.dirty_pages += pages.bytes() / page_bytes_;
-      statistics_.dirty_bytes += run.bytes();
-      ++statistics_.dirty_runs;
-    }
-  }
-
-  // A missed slot is counted, and remembered after all: the program goes on, and the report has its number.
-  void verify() {
-    std::vector<void**> missed;
-    statistics_.verified_slots +=
-        find_missed(space_->map, space_->young.range(), slots_, [&](void** slot) { missed.push_back(slot); });
-    ++statistics_.verified_collections;
-    statistics_.missed_slots += missed.size();
-    slots_.insert(slots_.end(), missed.begin(), missed.end());
   }
 
   void evacuate() {
     statistics_.promote_ns += timed([&] {
       evacuation_.begin();
       roots_.each([&](void** slot) { evacuation_.update(slot); });
-      for (void** const slot : slots_) evacuation_.update(slot);
+      for (void** const slot : remembered_.slots()) evacuation_.update(slot);
       evacuation_.drain();
     });
     statistics_.promoted_bytes += evacuation_.promoted_bytes();
@@ -253,11 +168,7 @@ class collector {
 
   // After a sweep made room. Of the slots that still pointed to the nursery, those of dead objects are gone.
   void evacuate_again() {
-    slots_.clear();
-    for (void** const slot : evacuation_.young_slots()) {
-      const object* const holder = space_->map.find(slot);
-      if (holder != nullptr && is_slot(holder, slot)) slots_.push_back(slot);
-    }
+    remembered_.assign_live(evacuation_.young_slots());
     evacuate();
   }
 
@@ -272,27 +183,13 @@ class collector {
     next_full_bytes_ = std::max(options_.first_full_bytes, due);
   }
 
-  static std::uint64_t now() {
-    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                          std::chrono::steady_clock::now().time_since_epoch())
-                                          .count());
-  }
-  template <class F>
-  static std::uint64_t timed(F f) {
-    const std::uint64_t start = now();
-    f();
-    return now() - start;
-  }
-
   collector_options options_;
   std::unique_ptr<space> space_;
   Barrier barrier_;  // after the space: gone before its memory is
   gcheap::roots roots_;
   evacuation evacuation_;
   gcheap::statistics statistics_;
-  std::vector<void**> slots_;  // the remembered set of this collection; sorted for the verification
-  search_function find_ = best_search().find;
-  std::size_t page_bytes_ = gcbarrier::kernel::page_size();
+  remembered_set<Barrier> remembered_;
   std::size_t next_full_bytes_;
   std::size_t large_bytes_;
 };
