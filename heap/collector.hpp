@@ -18,6 +18,7 @@
 #include "evacuation.hpp"
 #include "mark.hpp"
 #include "object.hpp"
+#include "observer.hpp"
 #include "remembered_set.hpp"
 #include "roots.hpp"
 #include "space.hpp"
@@ -82,10 +83,14 @@ class collector {
   void collect_minor() { collect(false); }
   void collect_full() { collect(true); }
 
+  // Null: nobody. Whoever watches stays until then, or longer than this.
+  void observe(observer* watching) { observer_ = watching; }
+
   [[nodiscard]] gcheap::roots& roots() { return roots_; }
   [[nodiscard]] const gcheap::statistics& statistics() const { return statistics_; }
   [[nodiscard]] std::size_t old_live_bytes() const { return space_->old->live_bytes(); }
   [[nodiscard]] std::size_t old_held_bytes() const { return space_->old->held_bytes(); }
+  [[nodiscard]] gcbarrier::address_range old_range() const { return space_->old->range(); }
   [[nodiscard]] Barrier& barrier() { return barrier_; }
   [[nodiscard]] bool is_young(const void* p) const { return space_->young.contains(p); }
 
@@ -141,8 +146,10 @@ class collector {
   // The whole of a collection, with the mutator stopped, which it is as it called. The last step is rearm():
   // all that the collector and its allocator write before it is not remembered.
   void collect(bool full) {
-    const std::uint64_t start = now();
+    std::uint64_t start = now();
     remembered_.find();
+    if (observer_ != nullptr)
+      start += timed([&] { observer_->found(barrier_.written(), remembered_.slots()); });
     evacuate();
     full = full || !evacuation_.complete() || space_->old->live_bytes() > next_full_bytes_;
     if (full) {
@@ -152,7 +159,9 @@ class collector {
     remembered_.retain(evacuation_.young_slots());
     if (evacuation_.complete()) space_->young.reset();
     statistics_.rearm_ns += timed([&] { barrier_.rearm(); });
-    (full ? statistics_.full_pauses : statistics_.minor_pauses).push_back(now() - start);
+    const std::uint64_t pause = now() - start;
+    (full ? statistics_.full_pauses : statistics_.minor_pauses).push_back(pause);
+    if (observer_ != nullptr) observer_->collected(full, pause);
   }
 
   void evacuate() {
@@ -189,6 +198,7 @@ class collector {
   gcheap::roots roots_;
   evacuation evacuation_;
   gcheap::statistics statistics_;
+  observer* observer_ = nullptr;
   remembered_set<Barrier> remembered_;
   std::size_t next_full_bytes_;
   std::size_t large_bytes_;

@@ -1,13 +1,12 @@
 // gcbarrier-doctor: what this machine can do, what it costs here, and when tracking pays.
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <common/whole_file.hpp>
 #include <cstdio>
-#include <memory>
+#include <exception>
 #include <optional>
 #include <string>
-#include <system_error>
 
-#include "../measure/atomic_file.hpp"
 #include "costs.hpp"
 #include "report.hpp"
 
@@ -49,8 +48,7 @@ int main(int argc, char** argv) {
   }
 
   try {
-    std::unique_ptr<gcbench::atomic_file> file;
-    if (app.count("--json") != 0) file = std::make_unique<gcbench::atomic_file>(json);
+    if (app.count("--json") != 0) gccommon::require_writable(json);
 
     const gcbarrier::machine_report report = gcbarrier::probe();
     std::printf("%s\n", gcbench::describe(report).c_str());
@@ -59,9 +57,11 @@ int main(int argc, char** argv) {
     if (report.best()) measured = measure(report, hurry ? quick : full);
     if (measured) std::printf("%s", gcbench::describe(*measured).c_str());
     if (!report.best()) std::printf("Nothing works here. Mark cards, or change what stands above.\n");
-    if (file != nullptr) file->write(gcbench::to_json(report, measured ? &*measured : nullptr));
+    if (app.count("--json") != 0) {
+      gccommon::write_whole(json, gcbench::to_json(report, measured ? &*measured : nullptr));
+    }
     return report.best() ? some_mechanism_works : none_works;
-  } catch (const std::system_error& problem) {
+  } catch (const std::exception& problem) {
     std::fprintf(stderr, "gcbarrier-doctor: %s\n", problem.what());
     return bad_usage;
   }

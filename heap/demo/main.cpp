@@ -1,18 +1,24 @@
 // gcbarrier-demo: the same program on the same collector with each write barrier.
 #include <CLI/CLI.hpp>
 
+#include <sys/utsname.h>
+
 #include <algorithm>
+#include <common/whole_file.hpp>
 #include <cstdio>
 #include <exception>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "input.hpp"
 #include "report.hpp"
 #include "run.hpp"
-#include "whole_file.hpp"
+#include "watch/live_map.hpp"
+#include "watch/recording.hpp"
+#include "watch/replay.hpp"
 
 namespace {
 
@@ -30,6 +36,8 @@ struct request {
   std::string barrier = "all";
   bool verify = false;
   std::string json;
+  std::string record;
+  bool watch = false;
 };
 
 std::vector<std::string> barrier_names() {
@@ -53,6 +61,11 @@ void describe(CLI::App& app, request& asked) {
   app.add_flag("--verify", asked.verify,
                "Check the remembered set at every collection by a walk of the whole heap");
   app.add_option("--json", asked.json, "Write all figures to this file too");
+  app.add_option("--record", asked.record,
+                 "Write a page to this file that replays the run: a map of the old space, pauses, the "
+                 "remembered set; open it in a browser");
+  app.add_flag("--watch", asked.watch,
+               "Show that map while the demo runs; in plain lines where there is no terminal");
 }
 
 // In bytes; all there is where the kernel does not say.
@@ -77,13 +90,35 @@ void require_memory(std::size_t bytes) {
                     std::to_string(available / bytes_per_mb) + " MB are available; use a smaller --mb");
 }
 
-std::vector<outcome> run_all(const request& asked, const gcheap::demo::input& texts, std::size_t bytes) {
+std::vector<outcome> run_all(const request& asked, const gcheap::demo::input& texts, std::size_t bytes,
+                             gcheap::demo::recording* record) {
+  std::optional<gcheap::demo::live_map> live;
+  if (asked.watch) live.emplace();
+  std::vector<gcheap::demo::viewer*> viewers;
+  if (record != nullptr) viewers.push_back(record);
+  if (live) viewers.push_back(&*live);
+  const gcheap::demo::run_options options{bytes, asked.verify, !asked.watch, viewers};
   std::vector<outcome> runs;
   gcheap::each_barrier([&]<class Barrier>() {
     if (asked.barrier != "all" && asked.barrier != Barrier::name) return;
-    runs.push_back(gcheap::demo::run<Barrier>(texts, bytes, asked.verify));
+    runs.push_back(gcheap::demo::run<Barrier>(texts, options));
   });
   return runs;
+}
+
+// What the page says of the runs as a whole.
+nlohmann::json about(std::size_t bytes, const std::vector<outcome>& runs) {
+  utsname system{};
+  ::uname(&system);
+  nlohmann::json missing = nlohmann::json::array();
+  for (const outcome& run : runs) {
+    if (run.ended == outcome::state::unavailable)
+      missing.push_back({{"barrier", run.barrier}, {"why", run.why}});
+  }
+  return {{"program", "Concordance of " + std::to_string(bytes / bytes_per_mb) + " MB of text"},
+          {"kernel", std::string(system.sysname) + " " + system.release},
+          {"page_bytes", gcbarrier::kernel::page_size()},
+          {"missing", missing}};
 }
 
 int complain(const std::string& what) {
@@ -110,7 +145,12 @@ int conclude(const request& asked, const std::vector<outcome>& runs) {
 }
 
 int demo(const request& asked) {
-  if (!asked.json.empty()) gcheap::demo::require_writable(asked.json);
+  for (const std::string& file : {asked.json, asked.record}) {
+    if (!file.empty()) gccommon::require_writable(file);
+  }
+  if (!asked.json.empty() && asked.json == asked.record) {
+    throw usage_error("--json and --record name the same file, " + asked.json);
+  }
   const bool chosen = !asked.files.empty();
   const gcheap::demo::input texts =
       chosen ? gcheap::demo::read_files(asked.files) : gcheap::demo::read_default_texts();
@@ -118,13 +158,18 @@ int demo(const request& asked) {
   const std::size_t bytes =
       asked.mb != 0 ? asked.mb * bytes_per_mb : (chosen ? texts.bytes : default_mb * bytes_per_mb);
   require_memory(bytes);
-  const std::vector<outcome> runs = run_all(asked, texts, bytes);
+  gcheap::demo::recording record;
+  const std::vector<outcome> runs = run_all(asked, texts, bytes, asked.record.empty() ? nullptr : &record);
   gcheap::demo::print_summary(texts, bytes, runs);
   std::fflush(stdout);
   if (!asked.json.empty()) {
-    gcheap::demo::write_whole(asked.json, gcheap::demo::as_json(texts, bytes, runs).dump(2) + "\n");
+    gccommon::write_whole(asked.json, gcheap::demo::as_json(texts, bytes, runs).dump(2) + "\n");
   }
-  return conclude(asked, runs);
+  const int status = conclude(asked, runs);
+  if (!asked.record.empty() && status == 0) {
+    gccommon::write_whole(asked.record, gcheap::demo::replay_page(about(bytes, runs), record.runs()));
+  }
+  return status;
 }
 
 }  // namespace

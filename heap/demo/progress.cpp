@@ -10,10 +10,11 @@ namespace gcheap::demo {
 
 using clock = std::chrono::steady_clock;
 
-progress::progress(std::string task, std::size_t total_bytes)
+progress::progress(std::string task, std::size_t total_bytes, bool shown)
     : task_(std::move(task)),
       total_(total_bytes),
-      live_(::isatty(STDERR_FILENO) != 0),
+      shown_(shown),
+      live_(shown && ::isatty(STDERR_FILENO) != 0),
       start_(clock::now()) {}
 
 progress::~progress() {

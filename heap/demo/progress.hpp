@@ -2,6 +2,7 @@
 #ifndef GCHEAP_DEMO_PROGRESS_HPP
 #define GCHEAP_DEMO_PROGRESS_HPP
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <string>
@@ -10,7 +11,8 @@ namespace gcheap::demo {
 
 class progress {
  public:
-  progress(std::string task, std::size_t total_bytes);
+  // `shown`: else it only counts.
+  progress(std::string task, std::size_t total_bytes, bool shown = true);
   // Removes the live line.
   ~progress();
   progress(const progress&) = delete;
@@ -19,7 +21,10 @@ class progress {
   // Cheap enough to be called once a line of text.
   void advance(std::size_t bytes) {
     done_ += bytes;
-    if (done_ >= next_look_) look();
+    if (shown_ && done_ >= next_look_) look();
+  }
+  [[nodiscard]] double share() const {
+    return std::min(1.0, static_cast<double>(done_) / static_cast<double>(total_));
   }
   // What else to show: set before it is needed, at each collection.
   void set_details(std::size_t collections, std::size_t old_bytes) {
@@ -33,6 +38,7 @@ class progress {
 
   std::string task_;
   std::size_t total_;
+  bool shown_;
   bool live_;
   std::size_t done_ = 0;
   std::size_t next_look_ = 0;

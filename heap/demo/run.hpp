@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -19,6 +21,7 @@
 #include "input.hpp"
 #include "outcome.hpp"
 #include "progress.hpp"
+#include "watch/watcher.hpp"
 
 namespace gcheap::demo {
 
@@ -28,12 +31,20 @@ inline std::string in_words(const gcbarrier::error& why) {
   return line.data();
 }
 
+struct run_options {
+  std::size_t bytes = 0;  // of text, the documents over and over
+  bool verify = false;
+  bool progress = true;              // on standard error
+  std::span<viewer* const> viewers;  // see each collection
+};
+
 template <class Heap>
-void build(Heap& heap, const input& texts, std::size_t bytes, outcome& result) {
+void build(Heap& heap, const input& texts, const run_options& options, watcher* watching, outcome& result) {
   workload::concordance book(heap);
-  progress shown(result.barrier, bytes);
-  each_line(texts, bytes, [&](std::uint32_t number, std::uint32_t line, std::string_view text) {
+  progress shown(result.barrier, options.bytes, options.progress);
+  each_line(texts, options.bytes, [&](std::uint32_t number, std::uint32_t line, std::string_view text) {
     if (line == end_of_document) return book.end_file();
+    if (watching != nullptr) watching->set_done(shown.share());
     book.add_line({number, line}, text);
     shown.set_details(heap.statistics().collections(), heap.old_live_bytes());
     shown.advance(text.size() + 1);
@@ -44,29 +55,36 @@ void build(Heap& heap, const input& texts, std::size_t bytes, outcome& result) {
   result.digest = book.digest_value();
 }
 
-// The texts, round and round, up to `bytes`.
 template <class Barrier>
-outcome run(const input& texts, std::size_t bytes, bool verify) {
+outcome run(const input& texts, const run_options& options) {
   outcome result;
   result.barrier = Barrier::name;
-  collector_options options;
-  options.old_bytes = std::max(options.old_bytes, 16 * bytes);
-  options.verify = verify;
-  auto heap = collector<Barrier>::open(options, open_barrier<Barrier>);
+  collector_options sizes;
+  sizes.old_bytes = std::max(sizes.old_bytes, 16 * options.bytes);
+  sizes.verify = options.verify;
+  auto heap = collector<Barrier>::open(sizes, open_barrier<Barrier>);
   if (!heap) {
     result.ended = outcome::state::unavailable;
     result.why = in_words(heap.error());
     return result;
   }
+  std::optional<watcher> watching;
+  if (!options.viewers.empty()) {
+    watching.emplace((*heap)->old_range(), options.viewers);
+    (*heap)->observe(&*watching);
+  }
+  for (viewer* const one : options.viewers) one->begin(result.barrier);
   const auto start = std::chrono::steady_clock::now();
   try {
-    build(**heap, texts, bytes, result);
+    build(**heap, texts, options, watching ? &*watching : nullptr, result);
   } catch (const workload::out_of_memory& full) {
     result.ended = outcome::state::failed;
     result.why = full.what();
   }
   result.total_ns =
       static_cast<std::uint64_t>((std::chrono::steady_clock::now() - start) / std::chrono::nanoseconds(1));
+  if (watching) result.total_ns -= watching->spent_ns();
+  for (viewer* const one : options.viewers) one->end();
   result.old_live_bytes = (*heap)->old_live_bytes();
   result.old_held_bytes = (*heap)->old_held_bytes();
   result.statistics = (*heap)->statistics();

@@ -1,17 +1,10 @@
 // The arithmetic behind every figure that the benchmarks report.
 #include <doctest/doctest.h>
-#include <sys/stat.h>
 
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <measure/atomic_file.hpp>
 #include <measure/interleaved.hpp>
 #include <measure/spread.hpp>
 #include <string>
-#include <system_error>
 #include <vector>
 
 using gcbench::samples;
@@ -79,32 +72,4 @@ TEST_CASE("interleaved: stops when the time is over, but not before the least") 
   const auto number = one.add([] { return 0.0; });
   one.repeat(5, 1000000, std::chrono::nanoseconds(0));
   CHECK(one.taken(number).size() == 5);
-}
-
-TEST_CASE("atomic_file: the old file stays until the new one is complete") {
-  const auto folder = std::filesystem::temp_directory_path() / ("doctor_test." + std::to_string(::getpid()));
-  std::filesystem::create_directory(folder);
-  const std::string path = folder / "result";
-  const auto content = [&] {
-    std::ifstream file(path);
-    return std::string(std::istreambuf_iterator<char>(file), {});
-  };
-  const auto files = [&] {
-    return std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator());
-  };
-  gcbench::atomic_file(path).write("old");
-  {
-    gcbench::atomic_file never_written(path);
-    CHECK(content() == "old");
-    CHECK(files() == 2);
-  }
-  CHECK(files() == 1);
-  gcbench::atomic_file(path).write("new");
-  CHECK(content() == "new");
-  struct stat status {};
-  REQUIRE(::stat(path.c_str(), &status) == 0);
-  CHECK((status.st_mode & 0400) != 0);
-  CHECK_THROWS_AS(gcbench::atomic_file{folder}, std::system_error);
-  CHECK_THROWS_AS(gcbench::atomic_file{folder / "missing" / "file"}, std::system_error);
-  std::filesystem::remove_all(folder);
 }

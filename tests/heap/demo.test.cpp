@@ -128,6 +128,46 @@ TEST_CASE_FIXTURE(fixture, "a JSON file that cannot be written is refused before
   refused("--json /dev/full " + good, "not a regular file");
 }
 
+TEST_CASE_FIXTURE(fixture, "a recording that cannot be written is refused before any work") {
+  const std::string good = file("good.txt", verse);
+  refused("--record " + path("no/such/directory.html").string() + " " + good, "No such file");
+  refused("--record " + directory.string() + " " + good, "it is a directory");
+  refused("--record /dev/full " + good, "not a regular file");
+  refused("--record", "--record");
+  const std::string both = path("both").string();
+  refused("--record " + both + " --json " + both + " " + good, "the same file");
+  CHECK(files() == 1);
+}
+
+TEST_CASE_FIXTURE(fixture, "a recording takes the place of an older one only when the runs have succeeded") {
+  const std::string good = file("good.txt", verse);
+  const std::string page = file("page.html", "before");
+  if (run("--barrier soft_dirty --record " + page + " " + good).status != 0) CHECK(content(page) == "before");
+  CHECK(run("--record " + page + " " + path("missing").string()).status == 2);
+  CHECK(content(page) == "before");
+  CHECK(run("--barrier card --record " + page + " " + good).status == 0);
+  CHECK(content(page).find("<!doctype html>") == 0);
+  CHECK(files() == 2);
+}
+
+TEST_CASE_FIXTURE(fixture, "a program too short for a single collection can be recorded and watched") {
+  const std::string good = file("good.txt", verse);
+  const outcome seen = run("--barrier card --watch --record " + path("page.html").string() + " " + good);
+  CHECK(seen.status == 0);
+  CHECK(content(path("page.html")).find("\"runs\":[") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(fixture, "--watch is plain lines where there is no terminal") {
+  std::string text;
+  for (int i = 0; i < 2000; ++i) text += "line " + std::to_string(i) + "\n";
+  const outcome seen = run("--watch --mb 6 --barrier uffd_async " + file("good.txt", text));
+  CHECK(seen.status == 0);
+  CHECK(seen.error.find("collection    1 minor  pause") != std::string::npos);
+  CHECK(seen.error.find('\033') == std::string::npos);
+  CHECK(seen.error.find('\r') == std::string::npos);
+  CHECK(seen.out.find('\033') == std::string::npos);
+}
+
 TEST_CASE_FIXTURE(fixture, "all barriers give one digest, in words and in JSON, with nothing missing") {
   std::string text;
   for (int i = 0; i < 2000; ++i)
@@ -182,7 +222,7 @@ TEST_CASE_FIXTURE(fixture, "one barrier by name runs alone, or says why it canno
 TEST_CASE_FIXTURE(fixture, "--help explains itself") {
   const outcome seen = run("--help");
   CHECK(seen.status == 0);
-  for (const char* const option : {"--mb", "--barrier", "--verify", "--json"}) {
+  for (const char* const option : {"--mb", "--barrier", "--verify", "--json", "--record", "--watch"}) {
     CHECK(seen.out.find(option) != std::string::npos);
   }
 }

@@ -1,5 +1,6 @@
 #include "whole_file.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,25 +9,24 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "input.hpp"
-
-namespace gcheap::demo {
+namespace gccommon {
 namespace {
 
 [[noreturn]] void refuse(const std::string& path, const std::string& why) {
-  throw usage_error("cannot write " + path + ": " + why);
+  throw cannot_write("cannot write " + path + ": " + why);
 }
 
 // A new file beside `path`, gone again unless it was put in its place.
 class draft {
  public:
   explicit draft(const std::string& path) : path_(path), name_(path + ".XXXXXX") {
+    if (path.empty()) refuse(path, "it has no name");
     struct stat about {};
     if (::stat(path.c_str(), &about) == 0) {
       if (S_ISDIR(about.st_mode)) refuse(path, "it is a directory");
       if (!S_ISREG(about.st_mode)) refuse(path, "it is not a regular file");
     }
-    descriptor_ = ::mkstemp(name_.data());
+    descriptor_ = ::mkostemp(name_.data(), O_CLOEXEC);
     if (descriptor_ < 0) refuse(path, std::strerror(errno));
     const mode_t mask = ::umask(0);
     ::umask(mask);
@@ -73,4 +73,4 @@ void write_whole(const std::string& path, std::string_view content) {
   fresh.put_in_place();
 }
 
-}  // namespace gcheap::demo
+}  // namespace gccommon
