@@ -160,7 +160,7 @@ class collector {
     if (evacuation_.complete()) space_->young.reset();
     statistics_.rearm_ns += timed([&] { barrier_.rearm(); });
     const std::uint64_t pause = now() - start;
-    (full ? statistics_.full_pauses : statistics_.minor_pauses).push_back(pause);
+    statistics_.pauses.push_back({start, pause, full});
     if (observer_ != nullptr) observer_->collected(full, pause);
   }
 

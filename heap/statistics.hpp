@@ -8,9 +8,14 @@
 
 namespace gcheap {
 
+struct pause {
+  std::uint64_t start;  // on std::chrono::steady_clock
+  std::uint64_t ns;
+  bool full;  // of nursery and old space; else of the nursery alone
+};
+
 struct statistics {
-  std::vector<std::uint64_t> minor_pauses;  // one per collection of the nursery alone
-  std::vector<std::uint64_t> full_pauses;   // one per collection of nursery and old space
+  std::vector<pause> pauses;  // one per collection, in their order
 
   // Sums over all collections.
   std::uint64_t written_ns = 0;  // asking the barrier what was written
@@ -37,12 +42,23 @@ struct statistics {
       0;  // old slots that pointed into the nursery, by a walk of the whole old space
   std::uint64_t missed_slots = 0;  // those that the remembered set lacked: anything but 0 is a bug
 
-  [[nodiscard]] std::size_t collections() const { return minor_pauses.size() + full_pauses.size(); }
+  [[nodiscard]] std::size_t collections() const { return pauses.size(); }
   [[nodiscard]] std::uint64_t pause_ns() const {
     std::uint64_t sum = 0;
-    for (const std::uint64_t pause : minor_pauses) sum += pause;
-    for (const std::uint64_t pause : full_pauses) sum += pause;
+    for (const pause& one : pauses) sum += one.ns;
     return sum;
+  }
+  // How long the minor collections took, or the full ones.
+  [[nodiscard]] std::vector<std::uint64_t> minor_pauses() const { return lengths(false); }
+  [[nodiscard]] std::vector<std::uint64_t> full_pauses() const { return lengths(true); }
+
+ private:
+  [[nodiscard]] std::vector<std::uint64_t> lengths(bool full) const {
+    std::vector<std::uint64_t> some;
+    for (const pause& one : pauses) {
+      if (one.full == full) some.push_back(one.ns);
+    }
+    return some;
   }
 };
 

@@ -32,8 +32,8 @@ std::uint64_t percentile(std::vector<std::uint64_t> pauses, double share) {
 }
 
 std::vector<std::uint64_t> all_pauses(const statistics& s) {
-  std::vector<std::uint64_t> all = s.minor_pauses;
-  all.insert(all.end(), s.full_pauses.begin(), s.full_pauses.end());
+  std::vector<std::uint64_t> all;
+  for (const pause& one : s.pauses) all.push_back(one.ns);
   return all;
 }
 
@@ -56,7 +56,7 @@ void print_row(const outcome& run) {
   const std::vector<std::uint64_t> pauses = all_pauses(s);
   std::printf("%-16s %5zu %4zu  %7.2f %7.2f %7.2f  %8" PRIu64 " %8" PRIu64
               "  %8.1f %8.1f %8.1f  %8.2f %7.2f %7.2f\n",
-              run.barrier.c_str(), s.minor_pauses.size(), s.full_pauses.size(), ms(percentile(pauses, 0.5)),
+              run.barrier.c_str(), s.minor_pauses().size(), s.full_pauses().size(), ms(percentile(pauses, 0.5)),
               ms(percentile(pauses, 0.99)), ms(percentile(pauses, 1)), per_collection(s.dirty_pages, s),
               per_collection(s.dirty_bytes, s) / 1024, ms(s.written_ns), ms(s.search_ns), ms(s.rearm_ns),
               seconds(run.mutator_ns()), seconds(s.pause_ns()), seconds(run.total_ns));
@@ -88,8 +88,8 @@ nlohmann::json as_json(const outcome& run) {
                         {"mutator_ns", run.mutator_ns()},
                         {"old_live_bytes", run.old_live_bytes},
                         {"old_held_bytes", run.old_held_bytes},
-                        {"minor_pauses_ns", s.minor_pauses},
-                        {"full_pauses_ns", s.full_pauses},
+                        {"minor_pauses_ns", s.minor_pauses()},
+                        {"full_pauses_ns", s.full_pauses()},
                         {"written_ns", s.written_ns},
                         {"search_ns", s.search_ns},
                         {"promote_ns", s.promote_ns},

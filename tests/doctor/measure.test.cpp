@@ -1,9 +1,13 @@
 // The arithmetic behind every figure that the benchmarks report.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <measure/interleaved.hpp>
+#include <measure/mutator_utilisation.hpp>
 #include <measure/spread.hpp>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -72,4 +76,40 @@ TEST_CASE("interleaved: stops when the time is over, but not before the least") 
   const auto number = one.add([] { return 0.0; });
   one.repeat(5, 1000000, std::chrono::nanoseconds(0));
   CHECK(one.taken(number).size() == 5);
+}
+
+TEST_CASE("minimum mutator utilisation: by hand") {
+  using gcbench::minimum_mutator_utilisation;
+  CHECK(minimum_mutator_utilisation({}, 0, 100, 10) == 1);
+  const std::vector<gcheap::pause> pauses{{20, 5, false}, {27, 5, true}};
+  CHECK(minimum_mutator_utilisation(pauses, 0, 100, 5) == doctest::Approx(0));
+  CHECK(minimum_mutator_utilisation(pauses, 0, 100, 10) == doctest::Approx(0.2));
+  CHECK(minimum_mutator_utilisation(pauses, 0, 100, 12) == doctest::Approx(2 / 12.0));
+  CHECK(minimum_mutator_utilisation(pauses, 0, 100, 100) == doctest::Approx(0.9));
+  CHECK(minimum_mutator_utilisation(pauses, 0, 100, 1000) == doctest::Approx(0.9));
+  CHECK(minimum_mutator_utilisation({{0, 5, false}}, 0, 100, 10) == doctest::Approx(0.5));
+  CHECK(minimum_mutator_utilisation({{95, 5, false}}, 0, 100, 10) == doctest::Approx(0.5));
+}
+
+TEST_CASE("minimum mutator utilisation: as every window tells") {
+  std::mt19937 random(3);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<gcheap::pause> pauses;
+    std::vector<int> paused(120, 0);
+    for (std::uint64_t at = random() % 20; at < 100;) {
+      const std::uint64_t ns = 1 + random() % 9;
+      pauses.push_back({at, ns, false});
+      for (std::uint64_t i = at; i < at + ns; ++i) paused[i] = 1;
+      at += ns + random() % 20;
+    }
+    const std::size_t window = 1 + random() % 119;
+    int worst = 0;
+    for (std::size_t from = 0; from + window <= paused.size(); ++from) {
+      int sum = 0;
+      for (std::size_t i = from; i < from + window; ++i) sum += paused[i];
+      worst = std::max(worst, sum);
+    }
+    CHECK(gcbench::minimum_mutator_utilisation(pauses, 0, paused.size(), window) ==
+          doctest::Approx(1 - worst / static_cast<double>(window)));
+  }
 }

@@ -115,7 +115,7 @@ TEST_CASE_TEMPLATE("any mutation gives the graph that it would without a collect
     }
   }
   const gcheap::statistics& s = heap->statistics();
-  CHECK(s.minor_pauses.size() > 10);
+  CHECK(s.minor_pauses().size() > 10);
   CHECK(s.remembered_slots > 1000);
   CHECK(s.swept_bytes > 0);
   CHECK(s.verified_collections == s.collections());

@@ -42,7 +42,7 @@ TEST_CASE_TEMPLATE("the answers do not depend on the barrier", Barrier, HEAP_TES
   static const std::uint64_t expected = digest<gcbarrier::no_barrier>(text);
   gcheap::statistics statistics;
   CHECK(digest<Barrier>(text, &statistics) == expected);
-  CHECK(statistics.minor_pauses.size() > 20);
+  CHECK(statistics.minor_pauses().size() > 20);
   CHECK(statistics.missed_slots == 0);
 }
 
