@@ -1,11 +1,14 @@
 #include "costs.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdint>
 #include <functional>
 #include <gcbarrier/barrier/card_table.hpp>
 #include <gcbarrier/barrier/none.hpp>
+#include <gcbarrier/mechanism/uffd_async.hpp>
+#include <gcbarrier/policy/calibration.hpp>
 #include <heap/search.hpp>
 #include <limits>
 #include <memory>
@@ -218,20 +221,43 @@ void plan_cards(plan& to) {
   });
 }
 
-// A dirty page costs tracking its fault, its part of the scan, and the search of all of it. The card table
-// pays for a mark at every store, and for finding and searching one card of the page at the least.
-spread stores_to_break_even(const costs& measured, mechanism_kind kind) {
+// A dirty page costs tracking its fault, its part of the scan, and the search of all of it; one that is left
+// unprotected only to be read and searched. The card table pays for a mark at every store, and for finding
+// and searching one card of the page at the least.
+break_even stores_to_break_even(const costs& measured, mechanism_kind kind) {
   const auto taken = [&](const char* id, const char* mechanism) -> const samples& {
     return measured.find(id, mechanism)->taken;
   };
   const char* const name = name_of(kind);
-  return of_medians(
-      [](double fault, double scan, double page, double find_card, double card, double mark) {
-        if (mark <= 0) return std::numeric_limits<double>::infinity();
-        return (fault + scan + page - find_card - card) / mark;
-      },
-      taken("first_write", name), taken("collect_dirty", name), taken("search_page", ""),
-      taken("find_card", ""), taken("search_card", ""), taken("card_mark", ""));
+  const auto stores = [](double page, double find_card, double card, double mark) {
+    if (mark <= 0) return std::numeric_limits<double>::infinity();
+    return std::max((page - find_card - card) / mark, 0.0);
+  };
+  const spread first =
+      of_medians([&](double fault, double scan, double page, double find_card, double card,
+                     double mark) { return stores(fault + scan + page, find_card, card, mark); },
+                 taken("first_write", name), taken("collect_dirty", name), taken("search_page", ""),
+                 taken("find_card", ""), taken("search_card", ""), taken("card_mark", ""));
+  const spread again =
+      of_medians([&](double scan, double arm, double page, double find_card, double card,
+                     double mark) { return stores(std::max(scan - arm, 0.0) + page, find_card, card, mark); },
+                 taken("collect_dirty", name), taken("arm_dirty", name), taken("search_page", ""),
+                 taken("find_card", ""), taken("search_card", ""), taken("card_mark", ""));
+  return {kind, first, again, std::isfinite(first.high)};
+}
+
+std::optional<gcbarrier::cost_model> calibrated() {
+  auto opened = gcbarrier::uffd_async::open({});
+  if (!opened) return std::nullopt;
+  const auto find = gcheap::best_search().find;
+  std::size_t found = 0;
+  auto search = [&](address_range page) {
+    gcheap::search(find, page, {8 * mebibyte, 16 * mebibyte}, [&found](void** /*slot*/) { ++found; });
+  };
+  const auto measured = gcbarrier::calibrate(*opened, {}, search);
+  keep(found);
+  if (!measured) return std::nullopt;
+  return *measured;
 }
 
 }  // namespace
@@ -260,11 +286,11 @@ costs measure_costs(const gcbarrier::machine_report& report, effort effort) {
   made.all.push_back({"card_mark", "", "so a card mark costs",
                       each_repetition([](double with, double without) { return with - without; },
                                       made.find("store_card")->taken, made.find("store")->taken)});
+  made.model = calibrated();
   for (int i = 0; i < gcbarrier::mechanism_count; ++i) {
     if (!report.mechanisms[i].works()) continue;
     const auto kind = static_cast<mechanism_kind>(i);
-    const spread stores = stores_to_break_even(made, kind);
-    made.from.push_back({kind, stores, std::isfinite(stores.high)});
+    made.from.push_back(stores_to_break_even(made, kind));
   }
   return made;
 }

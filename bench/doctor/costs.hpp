@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <gcbarrier/gcbarrier.hpp>
+#include <gcbarrier/policy/costs.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,7 @@ struct cost {
 struct break_even {
   gcbarrier::mechanism_kind mechanism;
   spread stores;      // infinite where a mark costs nothing
+  spread again;       // the same for pages that the cost policy leaves unprotected, as most cycles dirty them
   bool told = false;  // all of the interval is finite; else a mark is lost in the noise
 };
 
@@ -34,6 +36,8 @@ struct costs {
   std::vector<break_even> from;  // by mechanism, the library's preference first
   std::size_t repetitions = 0;
   std::string search;  // the SIMD method that pages were searched with
+  // What the cost policy would go by on this machine, with that search; if uffd_async works.
+  std::optional<gcbarrier::cost_model> model;
 
   // Nothing where it was not measured here.
   [[nodiscard]] const cost* find(const std::string& id, const std::string& mechanism = "") const;

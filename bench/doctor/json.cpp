@@ -55,6 +55,19 @@ std::string to_json(const gcbarrier::machine_report& report, const costs* measur
       out["break_even_stores_per_dirty_page"][gcbarrier::name_of(one.mechanism)] =
           one.told ? spread_json(one.stores) : ordered_json();
     }
+    out["break_even_stores_per_page_dirtied_again"] = ordered_json::object();
+    for (const auto& one : measured->from) {
+      out["break_even_stores_per_page_dirtied_again"][gcbarrier::name_of(one.mechanism)] =
+          one.told ? spread_json(one.again) : ordered_json();
+    }
+    if (const auto& model = measured->model) {
+      out["cost_model_ps"] = {{"fault", model->fault},
+                              {"arm_call", model->arm_call},
+                              {"arm_page", model->arm_page},
+                              {"pass_page", model->pass_page},
+                              {"report_page", model->report_page},
+                              {"search_page", model->search_page}};
+    }
     out["rule"] = rule_of_thumb(*measured);
   }
   return out.dump(2) + "\n";

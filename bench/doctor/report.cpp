@@ -1,5 +1,6 @@
 #include "report.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
@@ -56,6 +57,12 @@ std::string wrapped(const std::string& text, std::size_t indent) {
     lines += word;
   }
   return lines;
+}
+
+// Half of the middle half's width.
+double noise_of_mark(const costs& measured) {
+  const spread mark = spread_of(measured.find("card_mark")->taken);
+  return (mark.high - mark.low) / 2;
 }
 
 constexpr int label_width = 47;
@@ -134,6 +141,11 @@ std::string describe(const costs& measured) {
     text += one.told ? format("%.0f (%.0f to %.0f with 90 %% confidence)\n", rounded(s.median),
                               rounded(s.low), rounded(s.high))
                      : "not to be told: a card mark costs no more than the noise\n";
+    if (one.told && one.mechanism == mechanism_kind::uffd_async) {
+      text += format(
+          "              %.0f (%.0f to %.0f) if most cycles dirty the page and the cost policy knows it\n",
+          rounded(one.again.median), rounded(one.again.low), rounded(one.again.high));
+    }
   }
   text += "\n" + wrapped(rule_of_thumb(measured), 0) + "\n";
   return text;
@@ -141,17 +153,22 @@ std::string describe(const costs& measured) {
 
 std::string rule_of_thumb(const costs& measured) {
   const auto& best = measured.from.front();
+  const char* const name = gcbarrier::name_of(best.mechanism);
   if (!best.told) {
-    return "On this machine, now, a card mark cannot be told from a plain store: run this again when it is "
-           "quiet, and mark cards if that does not change.";
+    std::string rule = format(
+        "On this machine, now, a card mark cannot be told from a plain store (%.2f ns, give or take %.2f): "
+        "choose cards, unless your stores cannot carry a barrier or system calls write into the heap; then "
+        "choose %s. ",
+        std::max(spread_of(measured.find("card_mark")->taken).median, 0.0), noise_of_mark(measured), name);
+    return rule + "Run this again when the machine is quiet.";
   }
-  const double stores = rounded(best.stores.median);
   return format(
-      "On this machine, track pages (%s) if a collection cycle makes more than about %.0f pointer stores, "
-      "young ones included, for each old page that it dirties; if its old writes are scattered over more "
-      "pages than that, mark cards. This counts a mark as nothing hides it: a program with much work between "
-      "its stores feels less of it, and needs more of them.",
-      gcbarrier::name_of(best.mechanism), stores);
+      "On this machine, choose %s if a collection cycle makes more than about %.0f pointer stores, young "
+      "ones "
+      "included, for each old page that it dirties, or, with the cost policy, more than about %.0f for each "
+      "page that most cycles dirty; else choose cards. A program with much work between its stores feels "
+      "less of a card mark than this loop of stores, and needs more of them.",
+      name, rounded(best.stores.median), rounded(best.again.median));
 }
 
 }  // namespace gcbench

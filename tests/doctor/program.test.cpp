@@ -76,7 +76,14 @@ TEST_CASE("doctor: tells what works, what it costs and when it pays, and writes 
   }
   CHECK(first_writes >= 2);
   CHECK(told["break_even_stores_per_dirty_page"].contains("uffd_async"));
-  CHECK(told["rule"].get<std::string>().starts_with("On this machine"));
+  CHECK(told["break_even_stores_per_page_dirtied_again"].contains("uffd_async"));
+  for (const char* const cost : {"fault", "arm_page", "search_page"}) {
+    CAPTURE(cost);
+    CHECK(told["cost_model_ps"][cost] > 0);
+  }
+  const std::string rule = told["rule"];
+  CHECK(rule.starts_with("On this machine"));
+  CHECK(rule.find("choose") != std::string::npos);
 }
 
 TEST_CASE("doctor: bad usage") {
