@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Real programs on libgc: as they are, with libgc's own mprotect mode, and with the adapter; interleaved.
 
-compare.py PROGRAMS [--rounds N] [--json FILE] [--only NAME]...
+compare.py PROGRAMS [--quick] [--rounds N] [--json FILE] [--only NAME]...
 
 PROGRAMS is the folder of what was built (bin/). Pauses of all rounds are taken together; the rest are medians of
 the rounds. Ends with status 1 if a target was missed, 2 if something could not be measured.
@@ -39,6 +39,19 @@ def programs(built, scratch):
         found["guile"] = ["guile", "-c", f'(load-compiled "{compiled}")']
     else:
         print("guile is not installed (Debian: guile-3.0): not measured", file=sys.stderr)
+    return commands(found)
+
+
+def quick_programs(built):
+    """The same in a fraction of the time, without Guile, whose program has one size."""
+    return commands({
+        "gcbench": [built / "bdwgc_gcbench", "15"],
+        "graph": [built / "bdwgc_graph", "100", "3000000", "50"],
+        "graph, dense writes": [built / "bdwgc_graph", "100", "1000000", "24"],
+    })
+
+
+def commands(found):
     return {name: [str(word) for word in command] for name, command in found.items()}
 
 
@@ -129,6 +142,7 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("programs", type=pathlib.Path, help="the folder of what was built")
     arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--quick", action="store_true", help="smaller programs, for which no target is meant")
     arguments.add_argument("--json", type=pathlib.Path, help="every figure of every run")
     arguments.add_argument("--only", action="append", help="measure only this program; may be repeated")
     options = arguments.parse_args()
@@ -139,7 +153,7 @@ def main():
         arguments.error(f"{built} has no gcbarrier-run: build the target bdwgc_bench")
     with tempfile.TemporaryDirectory() as folder:
         scratch = pathlib.Path(folder)
-        chosen = programs(built, scratch)
+        chosen = quick_programs(built) if options.quick else programs(built, scratch)
         unknown = set(options.only or ()) - set(chosen)
         if unknown:
             arguments.error(f"no such program: {', '.join(sorted(unknown))}; there are {', '.join(sorted(chosen))}")
@@ -153,9 +167,10 @@ def main():
     results = {name: {mode: summary(ran) for mode, ran in modes.items()} for name, modes in runs.items()}
     for name, modes in results.items():
         table(name, modes)
-    print("\ntargets")
     missed = unmeasured = False
-    for what, measured, most in targets(results):
+    if not options.quick:
+        print("\ntargets")
+    for what, measured, most in () if options.quick else targets(results):
         if measured is None:
             print(f"  {what:32} not measured")
             unmeasured = True

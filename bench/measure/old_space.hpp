@@ -1,78 +1,86 @@
 // An old space without a heap around it: pointer stores as the mutator, a search of what was written as the
 // collector.
-#ifndef GCBENCH_POLICY_OLD_SPACE_HPP
-#define GCBENCH_POLICY_OLD_SPACE_HPP
+#ifndef GCBENCH_MEASURE_OLD_SPACE_HPP
+#define GCBENCH_MEASURE_OLD_SPACE_HPP
 
 #include <time.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <gcbarrier/address_range.hpp>
 #include <gcbarrier/barrier/write_barrier.hpp>
 #include <heap/barriers.hpp>
 #include <heap/search.hpp>
-#include <heap/workload/random.hpp>
-#include <numeric>
-#include <optional>
+#include <memory>
+#include <span>
 #include <stdexcept>
-#include <string>
 #include <utility>
-#include <vector>
 
-#include "measure/arena_memory.hpp"
-#include "measure/interleaved.hpp"
+#include "arena_memory.hpp"
+#include "interleaved.hpp"
 
 namespace gcbench {
 
-// What the mutator stores in one cycle, and where.
-struct store_pattern {
-  const char* name;
-  std::size_t stores;
-  double part_of_pages = 1;  // only these are stored to
-  bool together = false;     // they lie side by side; else they are drawn from all
-  // One store in so many is of a pointer into the nursery, which the search finds; 0: none, so that the
-  // search never finds anything.
+// Memory for an old space, and addresses for a nursery beside it, in which nobody allocates.
+inline std::shared_ptr<const arena_memory> old_space_memory(std::size_t bytes, page_kind kind) {
+  return std::make_shared<const arena_memory>(bytes, kind, std::size_t{8} << 20);
+}
+
+// Where a cycle's stores go, in words from the beginning of the old space: drawn beforehand, as to draw it
+// costs as much as to store. One store in `young_every` is of a pointer into the nursery, which the search
+// finds; 0: none, so that the search never finds anything.
+struct cycle_stores {
+  std::span<const std::uint32_t> slots;
   std::size_t young_every = 16;
 };
-
-// The nursery is never touched: any addresses will do that no pattern of bytes in the old space looks like.
-inline constexpr gcbarrier::address_range nursery{0x7100'0000'0000, 0x7100'0080'0000};
 
 template <gcbarrier::write_barrier Barrier>
 class old_space {
  public:
-  old_space(std::size_t bytes, const store_pattern& pattern)
-      : memory_(bytes, page_kind::small), barrier_(opened(memory_.range())), pattern_(pattern) {
-    draw_slots();
-    if (const gcbarrier::error why = barrier_.add_arena(memory_.range())) fail(why);
+  // Made by old_space_memory(). It may be used by one old space after another: as a cycle leaves it, no word
+  // points into the nursery.
+  explicit old_space(std::shared_ptr<const arena_memory> memory)
+      : memory_(std::move(memory)), barrier_(opened(*memory_)) {
+    if (const gcbarrier::error why = barrier_.add_arena(memory_->range())) fail(why);
     barrier_.rearm();
   }
 
   // Stores, then a collection. Nanoseconds of this thread's processor time, in which a machine that is busy
   // with other things shows less than in the clock's; faults and system calls are in it.
-  double cycle() {
+  double cycle(const cycle_stores& stores) {
     const double start = processor_time();
-    store();
-    search();
-    barrier_.rearm();
+    store(stores);
+    collect();
     return processor_time() - start;
   }
 
-  // The mutator's part of a cycle alone.
-  void store() {
-    auto* const first = reinterpret_cast<void**>(memory_.range().begin);
+  // The mutator's part of a cycle alone; from several threads at once, too.
+  void store(const cycle_stores& stores) {
+    auto* const first = reinterpret_cast<void**>(memory_->range().begin);
     void* const old = first;
-    void* const young = reinterpret_cast<void*>(nursery.begin);
-    const std::size_t every = pattern_.young_every == 0 ? slots_.size() : pattern_.young_every;
-    const std::size_t begin = cycles_++ * pattern_.stores % (slots_.size() - pattern_.stores + 1);
-    std::size_t next_young = begin;
-    for (std::size_t i = begin; i < begin + pattern_.stores; ++i) {
-      const bool is_young = i == next_young && pattern_.young_every != 0;
-      if (is_young) next_young += every;
-      barrier_.store(first + slots_[i], is_young ? young : old);
+    void* const young = reinterpret_cast<void*>(memory_->beside().begin);
+    std::size_t next_young = stores.young_every == 0 ? stores.slots.size() : 0;
+    for (std::size_t i = 0; i < stores.slots.size(); ++i) {
+      const bool is_young = i == next_young;
+      if (is_young) next_young += stores.young_every;
+      barrier_.store(first + stores.slots[i], is_young ? young : old);
     }
     keep(first);
+  }
+
+  // The collector's part.
+  void collect() {
+    searched_ = 0;
+    if constexpr (gcbarrier::slot_barrier<Barrier>) {
+      barrier_.each_written_slot([this](void** slot) {
+        if (memory_->beside().contains(*slot)) promote(slot);
+        searched_ += sizeof(void*);
+      });
+      search(barrier_.unlisted());
+    } else {
+      search(barrier_.written());
+    }
+    barrier_.rearm();
   }
 
   [[nodiscard]] Barrier& barrier() { return barrier_; }
@@ -85,8 +93,8 @@ class old_space {
     ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
   }
-  static Barrier opened(gcbarrier::address_range range) {
-    auto made = gcheap::open_barrier<Barrier>(range);
+  static Barrier opened(const arena_memory& memory) {
+    auto made = gcheap::open_barrier<Barrier>({memory.range().begin, memory.beside().end}, memory.beside());
     if (!made) fail(made.error());
     return std::move(*made);
   }
@@ -96,32 +104,14 @@ class old_space {
     throw std::runtime_error(text);
   }
 
-  // Where to store is drawn beforehand: to draw it costs as much as to store.
-  void draw_slots() {
-    gcheap::workload::random_numbers random(7);
-    std::vector<std::uint32_t> pages(memory_.pages());
-    std::iota(pages.begin(), pages.end(), std::uint32_t{0});
-    const auto chosen =
-        static_cast<std::size_t>(pattern_.part_of_pages * static_cast<double>(memory_.pages()));
-    for (std::size_t i = 0; i < chosen && !pattern_.together; ++i) {
-      std::swap(pages[i], pages[i + random.below(pages.size() - i)]);
-    }
-    const std::size_t words = arena_memory::page_size() / sizeof(void*);
-    // For a hundred cycles where that is little, so that they are not all alike.
-    slots_.resize(pattern_.stores + std::max(pattern_.stores, std::size_t{1} << 20));
-    for (std::uint32_t& slot : slots_) {
-      slot = static_cast<std::uint32_t>(pages[random.below(chosen)] * words + random.below(words));
-    }
-  }
+  // Makes it an old pointer, as a collector does that promotes all it finds.
+  void promote(void** slot) { *slot = reinterpret_cast<void*>(memory_->range().begin); }
 
-  // What it finds it makes an old pointer, as a collector does that promotes all it finds.
-  void search() {
-    void* const promoted = reinterpret_cast<void*>(memory_.range().begin);
-    searched_ = 0;
-    for (const gcbarrier::address_range run : barrier_.written()) {
+  void search(gcbarrier::dirty_set dirty) {
+    for (const gcbarrier::address_range run : dirty) {
       std::uintptr_t told = 0;
-      gcheap::search(find_, run, nursery, [&](void** slot) {
-        *slot = promoted;
+      gcheap::search(find_, run, memory_->beside(), [&](void** slot) {
+        promote(slot);
         if constexpr (requires { barrier_.found_young(run); }) {
           const auto at = reinterpret_cast<std::uintptr_t>(slot);
           if (at < told) return;
@@ -135,11 +125,8 @@ class old_space {
     }
   }
 
-  arena_memory memory_;
+  std::shared_ptr<const arena_memory> memory_;
   Barrier barrier_;
-  store_pattern pattern_;
-  std::vector<std::uint32_t> slots_;  // in words from the beginning
-  std::size_t cycles_ = 0;
   gcheap::search_function find_ = gcheap::best_search().find;
   std::size_t searched_ = 0;
 };

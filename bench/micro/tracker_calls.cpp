@@ -1,26 +1,24 @@
-// What write_tracker::collect() costs beside the bare PAGEMAP_SCAN ioctl that it is made of: on the same
-// memory, with the same pages written, one after the other in every iteration.
-//
-// The bare loop is the best that a program can do by itself: one vector, allocated before and large enough
-// for any answer, so that one system call is always enough. It checks for nothing.
+// What write_tracker's calls cost beside the bare PAGEMAP_SCAN ioctl that they are made of: on the same
+// memory, with the same pages written, one after the other in every iteration. collect() reads and protects
+// again, peek() reads, arm() protects again. Names: CALL/PAGES/MiB:N/dirty%:N/one_by_one:N.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <gcbarrier/gcbarrier.hpp>
-#include <gcbarrier/kernel/uapi.hpp>
 #include <string>
 #include <vector>
 
 #include "measure/arena_memory.hpp"
+#include "measure/bare_scan.hpp"
 #include "measure/interleaved.hpp"
 #include "measure/spread.hpp"
 
 namespace gcbench {
 namespace {
 
-namespace uapi = gcbarrier::kernel::uapi;
+enum class call : std::uint8_t { collect, peek, arm };
 
 // Which pages an iteration writes: `percent` of them, evenly over the arena, in runs of 64 or one by one.
 // One by one there are at most half of them, every other one.
@@ -35,33 +33,7 @@ std::vector<std::size_t> pages_to_write(std::size_t pages, std::size_t percent, 
   return chosen;
 }
 
-class bare_scan {
- public:
-  explicit bare_scan(gcbarrier::address_range range)
-      : pagemap_(::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC)),
-        regions_(range.bytes() / arena_memory::page_size() / 2 + 2) {
-    argument_.size = sizeof argument_;
-    argument_.flags = uapi::scan_wp_matching | uapi::scan_check_wpasync;
-    argument_.start = range.begin;
-    argument_.end = range.end;
-    argument_.vec = reinterpret_cast<std::uintptr_t>(regions_.data());
-    argument_.vec_len = regions_.size();
-    argument_.category_mask = argument_.return_mask = uapi::page_is_written;
-  }
-  bare_scan(const bare_scan&) = delete;
-  bare_scan& operator=(const bare_scan&) = delete;
-  ~bare_scan() { ::close(pagemap_); }
-
-  // How many regions were written, or a negative number.
-  int collect() { return ::ioctl(pagemap_, uapi::ioctl_pagemap_scan, &argument_); }
-
- private:
-  int pagemap_;
-  std::vector<uapi::page_region> regions_;
-  uapi::pm_scan_arg argument_{};
-};
-
-void collect_overhead(benchmark::State& state, page_kind kind) {
+void tracker_call(benchmark::State& state, call which, page_kind kind) {
   const arena_memory memory(static_cast<std::size_t>(state.range(0)) << 20, kind);
   const auto written =
       pages_to_write(memory.pages(), static_cast<std::size_t>(state.range(1)), state.range(2) != 0);
@@ -73,23 +45,38 @@ void collect_overhead(benchmark::State& state, page_kind kind) {
   tracker->arm();
   bare_scan bare(memory.range());
 
+  // A first write to a protected huge page splits it. So these are un-protected whole, which leaves them
+  // huge, and reads as written.
+  const auto write = [&] {
+    if (kind == page_kind::huge && !written.empty()) {
+      (void)tracker->expect_writes(memory.range());
+      return;
+    }
+    for (const std::size_t page : written) memory.write(page);
+  };
   std::size_t tracked_runs = 0;
   int bare_runs = 0;
   interleaved both;
   const auto with_tracker = both.add([&] {
-    for (const std::size_t page : written) memory.write(page);
-    return time_of([&] { tracked_runs = tracker->collect().run_count(); });
+    write();
+    return time_of([&] {
+      if (which == call::arm) {
+        tracker->arm();
+      } else {
+        tracked_runs = (which == call::peek ? tracker->peek() : tracker->collect()).run_count();
+      }
+    });
   });
   const auto without = both.add([&] {
-    for (const std::size_t page : written) memory.write(page);
-    return time_of([&] { bare_runs = bare.collect(); });
+    write();
+    return time_of([&] { bare_runs = which == call::peek ? bare.read() : bare.read_and_protect(); });
   });
   both.repeat_once();  // warms up
   for (auto _ : state) {
     both.repeat_once();
     state.SetIterationTime(both.taken(with_tracker).back() / 1e9);
   }
-  if (bare_runs < 0 || static_cast<std::size_t>(bare_runs) != tracked_runs) {
+  if (bare_runs < 0 || (which != call::arm && static_cast<std::size_t>(bare_runs) != tracked_runs)) {
     state.SkipWithError("the two do not agree on what was written");
     return;
   }
@@ -98,8 +85,11 @@ void collect_overhead(benchmark::State& state, page_kind kind) {
   state.counters["ratio"] = ratio.median;
   state.counters["ratio_low"] = ratio.low;
   state.counters["ratio_high"] = ratio.high;
+  state.counters["us"] = spread_of(both.taken(with_tracker)).median / 1e3;
   state.counters["bare_us"] = spread_of(both.taken(without)).median / 1e3;
-  state.counters["runs"] = static_cast<double>(tracked_runs);
+  state.counters["ns_per_page"] =
+      spread_of(both.taken(with_tracker)).median / static_cast<double>(memory.pages());
+  state.counters["runs"] = bare_runs;
 }
 
 void cases(benchmark::internal::Benchmark* benchmark) {
@@ -113,15 +103,31 @@ void cases(benchmark::internal::Benchmark* benchmark) {
   benchmark->UseManualTime()->Iterations(31)->Unit(benchmark::kMicrosecond);
 }
 
-// On clean huge pages the ioctl has next to nothing to do, and the fixed cost of collect() shows most.
-void clean_cases(benchmark::internal::Benchmark* benchmark) {
+// All or nothing. On clean ones the ioctl has next to nothing to do, and the fixed cost of a call shows most.
+void huge_cases(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"MiB", "dirty%", "one_by_one"});
-  for (const std::int64_t size : {16, 64, 256, 1024}) benchmark->Args({size, 0, 0});
+  for (const std::int64_t size : {16, 64, 256, 1024}) {
+    for (const std::int64_t percent : {0, 100}) benchmark->Args({size, percent, 0});
+  }
   benchmark->UseManualTime()->Iterations(31)->Unit(benchmark::kMicrosecond);
 }
 
-BENCHMARK_CAPTURE(collect_overhead, small_pages, page_kind::small)->Apply(cases);
-BENCHMARK_CAPTURE(collect_overhead, huge_pages, page_kind::huge)->Apply(clean_cases);
+void collect(benchmark::State& state, page_kind kind) {
+  tracker_call(state, call::collect, kind);
+}
+void peek(benchmark::State& state, page_kind kind) {
+  tracker_call(state, call::peek, kind);
+}
+void arm(benchmark::State& state, page_kind kind) {
+  tracker_call(state, call::arm, kind);
+}
+
+BENCHMARK_CAPTURE(collect, small_pages, page_kind::small)->Apply(cases);
+BENCHMARK_CAPTURE(collect, huge_pages, page_kind::huge)->Apply(huge_cases);
+BENCHMARK_CAPTURE(peek, small_pages, page_kind::small)->Apply(cases);
+BENCHMARK_CAPTURE(peek, huge_pages, page_kind::huge)->Apply(huge_cases);
+BENCHMARK_CAPTURE(arm, small_pages, page_kind::small)->Apply(cases);
+BENCHMARK_CAPTURE(arm, huge_pages, page_kind::huge)->Apply(huge_cases);
 
 }  // namespace
 }  // namespace gcbench

@@ -17,8 +17,9 @@
 #include <string_view>
 
 #include "measure/interleaved.hpp"
+#include "measure/old_space.hpp"
 #include "measure/spread.hpp"
-#include "old_space.hpp"
+#include "store_pattern.hpp"
 
 namespace gcbench {
 namespace {
@@ -77,21 +78,26 @@ void add_ratio(benchmark::State& state, const std::string& name, const samples& 
 }
 
 void policy(benchmark::State& state, const target& one) {
-  old_space<by_cost> ours(bytes, one.stores);
-  old_space<plain> tracked(bytes, one.stores);
-  old_space<gcbarrier::card_table> cards(bytes, one.stores);
-  old_space<gcbarrier::conditional_card_table> conditional(bytes, one.stores);
-  old_space<told> floor(bytes, one.stores);
+  const auto memory = [] { return old_space_memory(bytes, page_kind::small); };
+  old_space<by_cost> ours(memory());
+  old_space<plain> tracked(memory());
+  old_space<gcbarrier::card_table> cards(memory());
+  old_space<gcbarrier::conditional_card_table> conditional(memory());
+  old_space<told> floor(memory());
+  const stores_by_pattern stores(bytes, one.stores);
   interleaved all;
-  const auto with_policy = all.add([&] { return ours.cycle(); });
-  const auto without = all.add([&] { return tracked.cycle(); });
-  const auto with_cards = all.add([&] { return cards.cycle(); });
-  const auto with_conditional = all.add([&] { return conditional.cycle(); });
+  const auto add = [&](auto& space) {
+    return all.add([&, cycle = std::size_t{0}]() mutable { return space.cycle(stores.of_cycle(cycle++)); });
+  };
+  const auto with_policy = add(ours);
+  const auto without = add(tracked);
+  const auto with_cards = add(cards);
+  const auto with_conditional = add(conditional);
   // Until the policy has learnt what there is to learn.
-  for (int i = 0; i < 20; ++i) (void)ours.cycle();
-  tracked.store();
+  for (std::size_t i = 0; i < 20; ++i) (void)ours.cycle(stores.of_cycle(i));
+  tracked.store(stores.of_cycle(0));
   floor.barrier().tell(tracked.barrier().written());
-  const auto with_nothing = all.add([&] { return floor.cycle(); });
+  const auto with_nothing = add(floor);
   all.repeat(0, 0, {});
 
   const auto calls_before = ours.barrier().tracker().counters().system_calls;

@@ -1,8 +1,13 @@
-// Whole programs: every workload of heap/workload on every barrier. The same collector, allocator, search and
-// flags; only the barrier differs. Names: program/WORKLOAD/BARRIER/nursery_MiB:N/size%:N.
+// Whole programs: every workload of heap/workload on every barrier, and on none, which searches all of the
+// old space at each collection and whose mutator is what others are compared with. The same collector,
+// allocator, search and flags; only the barrier differs. Names:
+// program/WORKLOAD/BARRIER/nursery_MiB:N/size%:N.
+//
+// program_stores/WORKLOAD/... is tracking with every pointer store counted: only its counters mean anything.
 #include <benchmark/benchmark.h>
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <gcbarrier/error.hpp>
@@ -10,38 +15,68 @@
 #include <heap/collector.hpp>
 #include <heap/statistics.hpp>
 #include <heap/workload/workloads.hpp>
-#include <limits>
 #include <string>
-#include <vector>
+#include <string_view>
+#include <type_traits>
+#include <utility>
 
-#include "../measure/interleaved.hpp"
+#include "../measure/mutator_utilisation.hpp"
 #include "../measure/spread.hpp"
 #include "peak_memory.hpp"
 
 namespace gcbench {
 namespace {
 
-std::vector<std::uint64_t> all_pauses(const gcheap::statistics& of) {
-  std::vector<std::uint64_t> pauses = of.minor_pauses;
-  pauses.insert(pauses.end(), of.full_pauses.begin(), of.full_pauses.end());
-  return pauses;
+// The stores that a software barrier would have been paid for, young ones included. The whole barrier is
+// another one, so that no other has the counting in it.
+class counted : public gcheap::uffd_async_barrier {
+ public:
+  static constexpr std::string_view name = "counted";
+  static gcbarrier::result<counted> open() {
+    auto opened = gcheap::uffd_async_barrier::open();
+    if (!opened) return opened.error();
+    return counted(std::move(*opened));
+  }
+  void store(void** slot, void* value) {
+    ++stores_;
+    gcheap::uffd_async_barrier::store(slot, value);
+  }
+  [[nodiscard]] std::uint64_t stores() const { return stores_; }
+
+ private:
+  explicit counted(gcheap::uffd_async_barrier barrier) : gcheap::uffd_async_barrier(std::move(barrier)) {}
+  std::uint64_t stores_ = 0;
+};
+
+struct run_time {
+  std::uint64_t begin;
+  std::uint64_t end;
+};
+
+std::uint64_t now() {
+  return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch() /
+                                    std::chrono::nanoseconds(1));
 }
 
-void count(benchmark::UserCounters& counters, const gcheap::statistics& of, double total_ns) {
+void count(benchmark::UserCounters& counters, const gcheap::statistics& of, run_time run) {
   const samples pauses = [&] {
     samples ms;
-    for (const std::uint64_t ns : all_pauses(of)) ms.push_back(static_cast<double>(ns) / 1e6);
+    for (const gcheap::pause& one : of.pauses) ms.push_back(static_cast<double>(one.ns) / 1e6);
     return ms;
   }();
   const auto pause_ns = static_cast<double>(of.pause_ns());
-  counters["mutator_ms"] = (total_ns - pause_ns) / 1e6;
+  counters["mutator_ms"] = (static_cast<double>(run.end - run.begin) - pause_ns) / 1e6;
+  for (const std::uint64_t ms : {10, 100, 1000}) {
+    counters["mmu_" + std::to_string(ms) + "ms"] =
+        minimum_mutator_utilisation(of.pauses, run.begin, run.end, ms * 1'000'000);
+  }
   counters["pause_total_ms"] = pause_ns / 1e6;
   counters["pause_p50_ms"] = quantile(pauses, 0.5);
   counters["pause_p90_ms"] = quantile(pauses, 0.9);
   counters["pause_p99_ms"] = quantile(pauses, 0.99);
   counters["pause_max_ms"] = quantile(pauses, 1.0);
   counters["collections"] = static_cast<double>(of.collections());
-  counters["full"] = static_cast<double>(of.full_pauses.size());
+  counters["full"] = static_cast<double>(of.full_pauses().size());
   counters["dirty_pages"] = static_cast<double>(of.dirty_pages);
   counters["searched_MiB"] = static_cast<double>(of.dirty_bytes) / (1 << 20);
   counters["written_ms"] = static_cast<double>(of.written_ns) / 1e6;
@@ -65,25 +100,39 @@ void program(benchmark::State& state) {
     }
     reset_peak_memory();
     std::uint64_t digest = 0;
-    const double ns = time_of([&] { digest = Workload::run(**heap, size); });
-    state.SetIterationTime(ns / 1e9);
-    count(state.counters, (*heap)->statistics(), ns);
+    run_time run{now(), 0};
+    digest = Workload::run(**heap, size);
+    run.end = now();
+    state.SetIterationTime(static_cast<double>(run.end - run.begin) / 1e9);
+    count(state.counters, (*heap)->statistics(), run);
+    if constexpr (std::is_same_v<Barrier, counted>) {
+      state.counters["stores"] = static_cast<double>((*heap)->barrier().stores());
+    }
     // A counter is a double: as much of the digest as it holds exactly.
     state.counters["digest"] = static_cast<double>(digest & ((std::uint64_t{1} << 53) - 1));
   }
 }
 
+// A small heap, most of which the caches hold, and a large one.
+void add(const std::string& name, void (*run)(benchmark::State&)) {
+  benchmark::RegisterBenchmark(name.c_str(), run)
+      ->ArgNames({"nursery_MiB", "size%"})
+      ->Args({4, 20})
+      ->Args({16, 100})
+      ->UseManualTime()
+      ->Iterations(1)
+      ->Unit(benchmark::kMillisecond);
+}
+
 const bool registered = [] {
   gcheap::workload::each_workload([]<class Workload>() {
-    gcheap::each_barrier([]<class Barrier>() {
-      const std::string name = std::string("program/") + Workload::name + '/' + std::string(Barrier::name);
-      benchmark::RegisterBenchmark(name.c_str(), program<Workload, Barrier>)
-          ->ArgNames({"nursery_MiB", "size%"})
-          ->ArgsProduct({{4, 16}, {20, 100}})
-          ->UseManualTime()
-          ->Iterations(1)
-          ->Unit(benchmark::kMillisecond);
-    });
+    const std::string workload = Workload::name;
+    const auto with = [&workload]<class Barrier>() {
+      add("program/" + workload + '/' + std::string(Barrier::name), program<Workload, Barrier>);
+    };
+    gcheap::each_barrier(with);
+    with.template operator()<gcbarrier::no_barrier>();
+    add("program_stores/" + workload, program<Workload, counted>);
   });
   return true;
 }();

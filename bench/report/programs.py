@@ -1,25 +1,35 @@
 """The whole programs: which barrier makes which workload how fast."""
 import math
 
+import blocks
 import plots
 import results
-from markup import cell, escape, table
 
-# Those whose store is the plain store; the others are what they are compared with.
-KERNEL = ("uffd_async", "uffd_async+cost", "soft_dirty", "mprotect", "uffd_sync", "hybrid", "none")
+ORDER = ["card", "card_conditional", "store_buffer", "field_log", "uffd_async", "uffd_async+cost", "hybrid", "soft_dirty",
+         "mprotect", "uffd_sync", "none"]
+# The others are the software barriers, which have instructions in the store.
+KERNEL = {"uffd_async", "uffd_async+cost", "soft_dirty", "mprotect", "uffd_sync", "hybrid", "none"}
 
 
 def by_case(all_runs):
-    """{(workload, sizes): {barrier: runs}}; barriers that cannot run here are left out."""
+    """{(workload, sizes): {barrier: runs}} in the order of reports; barriers that cannot run here are left out."""
     cases = {}
-    for name, runs in all_runs.items():
-        pieces = name.split("/")
-        if pieces[0] == "program" and not results.failed(runs):
-            # Google Benchmark adds iterations:1 and manual_time to the name.
-            sizes = ", ".join(p.replace(":", " ").replace("_", " ") for p in pieces[3:] if p.startswith(("nursery", "size")))
-            cases.setdefault((pieces[1], sizes), {})[pieces[2]] = runs
-    # Repetitions were interleaved, so the order in the files means nothing.
-    return {case: dict(sorted(barriers.items())) for case, barriers in cases.items()}
+    for pieces, runs in results.of_part(all_runs, "program").items():
+        cases.setdefault(case_of(pieces[0], pieces), {})[pieces[1]] = runs
+    return {case: {b: barriers[b] for b in ORDER if b in barriers} for case, barriers in sorted(cases.items())}
+
+
+def case_of(workload, pieces):
+    return workload, f"nursery {results.argument(pieces, 'nursery_MiB')} MiB, size {results.argument(pieces, 'size%')} %"
+
+
+def stores_by_case(all_runs):
+    """{case: (pointer stores, those for each page that plain tracking found written)}"""
+    counted = {}
+    for pieces, runs in results.of_part(all_runs, "program_stores").items():
+        stores = results.middle(runs, "stores")
+        counted[case_of(pieces[0], pieces)] = stores, stores / max(results.middle(runs, "dirty_pages"), 1)
+    return counted
 
 
 def best_software(barriers):
@@ -27,28 +37,65 @@ def best_software(barriers):
     return min(software, key=lambda b: results.spread([results.in_ms(r) for r in barriers[b]])[1])
 
 
-def median(runs, counter):
-    return results.spread([run.get(counter, 0) for run in runs])[1]
+def compared(barriers):
+    """Without the one that has no remembered set, which is in no race."""
+    return {b: runs for b, runs in barriers.items() if b != "none"}
 
 
-def one_case(title, barriers):
+def range_text(low, high, digits=2):
+    return f"{low:.{digits}f}–{high:.{digits}f}"
+
+
+def mutator(runs, base):
+    return results.spread([a["mutator_ms"] / b["mutator_ms"] for a, b in zip(runs, base)])
+
+
+def one_case(case, barriers, stores):
+    workload, sizes = case
     base = best_software(barriers)
-    rows = []
-    digests = set()
+    rows, digests = [], set()
     for barrier, runs in barriers.items():
+        digests |= {r["digest"] for r in runs}
         total = results.spread([results.in_ms(r) for r in runs])
         ratio = results.spread(results.ratios(runs, barriers[base]))
-        digests |= {r["digest"] for r in runs}
+        to_none = mutator(runs, barriers["none"]) if "none" in barriers else None
         rows.append([
-            cell(barrier, barrier == base), f"{total[1]:.0f}", f"{total[0]:.0f}&ndash;{total[2]:.0f}",
-            cell(f"{ratio[1]:.2f}", ratio[1] < 0.995), f"{ratio[0]:.2f}&ndash;{ratio[2]:.2f}",
-            *(f"{median(runs, c):.2f}" for c in ("mutator_ms", "pause_p50_ms", "pause_p90_ms", "pause_p99_ms", "pause_max_ms")),
-            *(f"{median(runs, c):.0f}" for c in ("collections", "dirty_pages", "searched_MiB", "peak_MiB")),
+            blocks.bold(barrier, barrier == base), f"{total[1]:.0f}", range_text(total[0], total[2], 0),
+            blocks.bold(f"{ratio[1]:.2f}", ratio[1] < 0.995), range_text(ratio[0], ratio[2]),
+            f"{results.middle(runs, 'mutator_ms'):.0f}", f"{to_none[1]:.2f}" if to_none else "",
+            *(f"{results.middle(runs, c):.2f}" for c in ("pause_p50_ms", "pause_p90_ms", "pause_p99_ms", "pause_max_ms")),
+            *(f"{100 * results.middle(runs, c):.0f}" for c in ("mmu_10ms", "mmu_100ms", "mmu_1000ms")),
+            *(f"{results.middle(runs, c):.0f}" for c in ("collections", "dirty_pages", "searched_MiB", "peak_MiB")),
         ])
-    agree = "" if len(digests) == 1 else "<p class=bad>The digests do not agree: these figures mean nothing.</p>"
-    heads = ["barrier", "total ms", "quartiles", f"ratio to {escape(base)}", "quartiles", "mutator ms", "pause p50 ms", "p90",
-             "p99", "max", "collections", "dirty pages", "searched MiB", "peak MiB"]
-    return f"<h3>{escape(title)}</h3>{agree}{table(heads, rows)}"
+    heads = ["barrier", "total ms", "quartiles", f"ratio to {base}", "quartiles", "mutator ms", "to none's",
+             "pause p50 ms", "p90", "p99", "max", "MMU % 10 ms", "100 ms", "1 s", "collections", "dirty pages",
+             "searched MiB", "peak MiB"]
+    parts = [blocks.Heading(f"{workload}, {sizes}", 3)]
+    if len(digests) > 1:
+        parts.append(blocks.Text("The digests do not agree: these figures mean nothing.", bad=True))
+    if stores:
+        parts.append(blocks.Text(f"{stores[0] / 1e6:.1f} million pointer stores, {stores[1]:,.0f} for each page that plain "
+                                 "tracking found written."))
+    return parts + [blocks.Table(f"program_{workload}_{sizes}".replace(" ", "_"), heads, rows)]
+
+
+def summary(cases, stores):
+    """One row a case: the best software barrier, and how tracking compares with it."""
+    rows = []
+    for (workload, sizes), barriers in cases.items():
+        base = best_software(barriers)
+        total = results.spread([results.in_ms(r) for r in barriers[base]])[1]
+        row = [f"{workload}, {sizes}", base, f"{total:.0f}"]
+        for tracker in ("uffd_async", "uffd_async+cost", "hybrid", "mprotect", "uffd_sync"):
+            if tracker not in barriers:
+                row.append("")
+                continue
+            low, middle, high = results.spread(results.ratios(barriers[tracker], barriers[base]))
+            row.append(blocks.bold(f"{middle:.2f} ({range_text(low, high)})", high < 1))
+        row.append(f"{stores[workload, sizes][1]:,.0f}" if (workload, sizes) in stores else "")
+        rows.append(row)
+    return blocks.Table("programs", ["program", "best software", "its ms", "uffd_async", "uffd_async+cost", "hybrid",
+                                     "mprotect", "uffd_sync", "stores per dirty page"], rows)
 
 
 def geometric_means(cases):
@@ -56,26 +103,37 @@ def geometric_means(cases):
     logs = {}
     for barriers in cases.values():
         base = best_software(barriers)
-        for barrier, runs in barriers.items():
+        for barrier, runs in compared(barriers).items():
             logs.setdefault(barrier, []).append(math.log(results.spread(results.ratios(runs, barriers[base]))[1]))
     return {barrier: math.exp(sum(values) / len(values)) for barrier, values in logs.items()}
 
 
-def section(all_runs):
+def sections(all_runs):
     cases = by_case(all_runs)
     if not cases:
-        return ""
-    picture = plots.ratio_bars(
-        {workload + (f" ({sizes})" if sizes else ""): {
+        return []
+    bars = plots.ratio_bars(
+        "programs", {f"{workload}\n{sizes}": {
             barrier: results.spread(results.ratios(runs, barriers[best_software(barriers)]))
-            for barrier, runs in barriers.items()} for (workload, sizes), barriers in cases.items()},
+            for barrier, runs in compared(barriers).items() if barrier != "uffd_sync"}
+            for (workload, sizes), barriers in cases.items()},
         "Total time of whole programs", "ratio to the best software barrier of each program (less is better)")
+    stores = stores_by_case(all_runs)
     means = geometric_means(cases)
-    rows = [[cell(escape(b), m < 0.995), f"{m:.3f}"] for b, m in sorted(means.items(), key=lambda item: item[1])]
-    return ("<h2>Whole programs</h2><p>The same collector, allocator, search and compiler flags; only the barrier differs. "
-            "Repetitions are interleaved, ratios are taken within a repetition, and what is printed is the median with its "
-            "quartiles. Ratios are to the software barrier that was fastest on that very program, which nobody knows "
-            "beforehand. Bold: faster than it.</p>"
-            + picture + "<h3>Geometric mean over all programs</h3>"
-            + table(["barrier", "ratio to the best software barrier"], rows)
-            + "".join(one_case(f"{workload}, {sizes}", barriers) for (workload, sizes), barriers in cases.items()))
+    rows = [[b, blocks.bold(f"{m:.3f}", m < 0.995)] for b, m in sorted(means.items(), key=lambda item: item[1])]
+    parts = [
+        blocks.Heading("Whole programs"),
+        blocks.Text("The same collector, allocator, search and compiler flags; only the barrier differs. Repetitions are "
+                    "interleaved, ratios are taken within a repetition, and what is printed is the median with its quartiles. "
+                    "Ratios are to the software barrier that was fastest on that very program, which nobody knows beforehand. "
+                    "Bold: faster than it. Ratios of the mutator are to that of a program without any barrier (none), whose "
+                    "collections search all of the old space. MMU: minimum mutator utilisation, the least part of any window "
+                    "of that length that the program had for itself. Size is of the workload, 100 % being up to 256 MiB of "
+                    "old objects. The picture leaves out uffd_sync, which the tables have."),
+        summary(cases, stores), bars,
+        blocks.Heading("Geometric mean over all programs", 3),
+        blocks.Table("means", ["barrier", "ratio to the best software barrier"], rows),
+    ]
+    for case, barriers in cases.items():
+        parts += one_case(case, barriers, stores.get(case))
+    return parts

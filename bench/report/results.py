@@ -43,6 +43,37 @@ def load(out):
     return all_runs
 
 
+def load_extra(out, part):
+    """What a part that is not a benchmark has written, or None."""
+    file = extra_file(out, part)
+    return json.loads(file.read_text()) if file.exists() else None
+
+
+def extra_file(out, part):
+    return out / f"{part}.json"
+
+
+def of_part(all_runs, part):
+    """{rest of the name, split at its slashes: runs} of those that could be measured here."""
+    chosen = {}
+    for name, runs in all_runs.items():
+        pieces = name.split("/")
+        if pieces[0] == part and not failed(runs):
+            # Google Benchmark adds iterations:1 and the like.
+            rest = [p for p in pieces[1:] if not p.startswith(("iterations:", "min_time:", "manual_time"))]
+            chosen[tuple(rest)] = runs
+    return chosen
+
+
+def argument(pieces, name):
+    """The number after NAME: in a benchmark's name."""
+    return next(int(p.split(":")[1]) for p in pieces if p.startswith(name + ":"))
+
+
+def middle(runs, counter):
+    return spread([run.get(counter, 0) for run in runs])[1]
+
+
 def in_ms(run):
     return run["real_time"] * {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}[run["time_unit"]]
 

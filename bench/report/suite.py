@@ -14,11 +14,23 @@ import subprocess
 import sys
 import time
 
+import document
+import instructions
 import page
 import results
 
-QUICK_SKIPS = re.compile(r"size%:100|nursery_MiB:16|MiB:(256|1024)")
-FULL_SKIPS = re.compile(r"size%:20(?!\d)")
+QUICK_SKIPS = re.compile("|".join((
+    r"^program.*size%:100",
+    r"^(collect|peek|arm)/.*MiB:(256|1024)",
+    r"^crossover/.*(stores|ppm):3",
+    r"^scale/old_space/.*MiB:(128|512|2048|4096|8192|16384)",
+)))
+# Of a benchmark; those of the others take turns inside.
+REPETITIONS = {"program": (3, 3), "store": (3, 7)}  # quick, full
+# Seconds that a case of a part takes on a small machine, quick and full, to tell how much time is left. What has been
+# measured corrects them all alike.
+USUAL = {"doctor": (2, 9), "instructions": (20, 20), "libgc": (30, 120), "program": (0.3, 1), "crossover": (0.4, 0.6), "scale": (1, 8)}
+HERE = pathlib.Path(__file__).resolve().parent
 
 
 def arguments():
@@ -28,10 +40,13 @@ def arguments():
     parser.add_argument("--out", metavar="DIR", type=pathlib.Path, help="where results go (bench/out/full or /quick)")
     parser.add_argument("--again", action="store_true", help="forget the parts that were measured before")
     parser.add_argument("--report-only", action="store_true", help="make the report of what has been measured")
-    parser.add_argument("program", type=pathlib.Path, help=argparse.SUPPRESS)
+    parser.add_argument("--document", action="store_true",
+                        help="only write the tables and pictures of docs/results.md anew from what has been measured")
+    parser.add_argument("built", type=pathlib.Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.out is None:
-        options.out = pathlib.Path(__file__).parent.parent / "out" / ("quick" if options.quick else "full")
+        options.out = HERE.parent / "out" / ("quick" if options.quick else "full")
+    options.program = options.built / "gcbarrier_bench"
     return options
 
 
@@ -42,56 +57,108 @@ def part_of(name):
 
 
 def parts_of(options):
+    """{part: benchmarks}; the parts that are programs of their own have none."""
     listed = subprocess.run([options.program, "--benchmark_list_tests"], capture_output=True, text=True, check=True)
-    skips = QUICK_SKIPS if options.quick else FULL_SKIPS
-    parts = {}
+    parts = {"doctor": [], "instructions": []}
     for name in listed.stdout.split():
-        part = part_of(name)
-        if not skips.search(name) and re.search(options.only, part):
-            parts.setdefault(part, []).append(name)
-    return parts
+        if not (options.quick and QUICK_SKIPS.search(name)):
+            parts.setdefault(part_of(name), []).append(name)
+    parts["libgc"] = []
+    return {part: names for part, names in parts.items() if re.search(options.only, part)}
 
 
-def measure(options, names, file):
+def file_of(options, part):
+    return results.extra_file(options.out, part) if part in EXTRA else results.file_of(options.out, part)
+
+
+def run(command, statuses=(0,)):
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if done.returncode not in statuses:
+        sys.exit(f"bench: {command[0]} failed with exit status {done.returncode}:\n{done.stderr}")
+
+
+def measure_doctor(options, file):
+    run([options.built / "gcbarrier-doctor", *(["--quick"] if options.quick else []), "--json", file], (0, 1))
+
+
+def measure_libgc(options, file):
+    if not (options.built / "gcbarrier-run").exists():
+        return "libgc's headers are not installed"
+    run([sys.executable, HERE.parent / "bdwgc" / "compare.py", options.built, "--quick", "--rounds",
+         "1" if options.quick else "3", "--json", file])
+    return None
+
+
+def measure_instructions(options, file):
+    return instructions.measure(options.built / "gcbarrier_store_instructions", file)
+
+
+# What is no benchmark of the suite's program: returns why it could not be measured, if so.
+EXTRA = {"doctor": measure_doctor, "instructions": measure_instructions, "libgc": measure_libgc}
+
+
+def measure_benchmarks(options, names, file):
     # Names hold % and other signs that mean nothing to a regular expression; dots and plus signs do.
     chosen = "^(" + "|".join(re.escape(name) for name in names) + ")$"
-    unfinished = file.with_suffix(".unfinished")
-    run = subprocess.run(
-        [options.program, f"--benchmark_filter={chosen}", f"--benchmark_repetitions={3 if options.quick else 7}",
+    repetitions = REPETITIONS.get(names[0].split("/")[0], (1, 1))[0 if options.quick else 1]
+    # Its greeting goes to the error stream too.
+    run([options.program, f"--benchmark_filter={chosen}", f"--benchmark_repetitions={repetitions}",
          "--benchmark_enable_random_interleaving=true", "--benchmark_report_aggregates_only=false",
-         f"--benchmark_out={unfinished}", "--benchmark_out_format=json"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)  # its greeting goes there too
-    if run.returncode != 0:
-        sys.exit(f"bench: {options.program} failed with exit status {run.returncode}:\n{run.stderr}")
+         f"--benchmark_out={file}", "--benchmark_out_format=json"])
+
+
+def measure(options, part, names):
+    file = file_of(options, part)
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.unlink(missing_ok=True)
+    why = EXTRA[part](options, unfinished) if part in EXTRA else measure_benchmarks(options, names, unfinished)
+    if why:
+        print(f"bench: {part} is left out: {why}", file=sys.stderr)
+        return
     json.loads(unfinished.read_text())  # whole, or it does not count
     unfinished.rename(file)
+
+
+def usual_seconds(options, part, names):
+    first, which = part.split("/")[0], 0 if options.quick else 1
+    each = USUAL.get(first, (0.1, 0.2))[which]
+    return each * max(len(names), 1) * REPETITIONS.get(first, (1, 1))[which]
 
 
 def main():
     options = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: stopped; the same command goes on from here"))
     options.out.mkdir(parents=True, exist_ok=True)
-    machine = results.describe_machine(options.program)
     known = options.out / "machine.json"
+    if options.document and not known.exists():
+        sys.exit(f"bench: {options.out} has no results yet")
+    machine = json.loads(known.read_text()) if options.document else results.describe_machine(options.program)
     if options.again or (known.exists() and json.loads(known.read_text())["identity"] != machine["identity"]):
         for old in options.out.glob("*.json"):
             old.unlink()
     known.write_text(json.dumps(machine, indent=1))
 
-    parts = {} if options.report_only else parts_of(options)
-    if not parts and not options.report_only:
+    measuring = not (options.report_only or options.document)
+    parts = parts_of(options) if measuring else {}
+    if not parts and measuring:
         sys.exit(f"bench: no part matches {options.only!r}")
-    missing = [part for part in parts if not results.file_of(options.out, part).exists()]
+    missing = [part for part in parts if not file_of(options, part).exists()]
     if len(missing) < len(parts):
         print(f"bench: {len(parts) - len(missing)} of {len(parts)} parts were measured before", file=sys.stderr)
     start = time.monotonic()
+    usual = {part: usual_seconds(options, part, parts[part]) for part in missing}
     for done, part in enumerate(missing):
         spent = time.monotonic() - start
-        left = f", about {spent / done * (len(missing) - done) / 60:.0f} min left" if done else ""
-        print(f"bench: {done + 1}/{len(missing)} {part} ({len(parts[part])} cases){left}", file=sys.stderr, flush=True)
-        measure(options, parts[part], results.file_of(options.out, part))
+        passed, left = (sum(usual[p] for p in some) for some in (missing[:done], missing[done:]))
+        # A part or two say little about the rest.
+        pace = (spent + 60) / (passed + 60)
+        cases = f" ({len(parts[part])} cases)" if parts[part] else ""
+        print(f"bench: {done + 1}/{len(missing)} {part}{cases}, about {left * pace / 60:.1f} min left", file=sys.stderr, flush=True)
+        measure(options, part, parts[part])
     report = options.out / "report.html"
-    page.write(report, machine, results.load(options.out))
+    page.write(report, options.out, machine)
+    if options.document:
+        document.write(HERE.parents[1] / "docs" / "results.md", options.out, machine)
     print(f"bench: {time.monotonic() - start:.0f} s; the report is {os.path.relpath(report)}", file=sys.stderr)
 
 
