@@ -23,7 +23,8 @@ def machine_table(machine):
 
 
 def write(file, out, machine):
-    found = {block.name: block for block in sections.all_of(out) if isinstance(block, (blocks.Table, blocks.Picture))}
+    found = {(type(block).__name__.lower(), block.name): block for block in sections.all_of(out)
+             if isinstance(block, (blocks.Table, blocks.Picture))}
     doctor = results.load_extra(out, "doctor")
     pictures = file.with_suffix("")
     pictures.mkdir(exist_ok=True)
@@ -35,17 +36,17 @@ def write(file, out, machine):
             text = machine_table(machine)
         elif kind == "rule":
             text = "> " + doctor["rule"] if doctor else "Not measured in this run."
-        elif name not in found:
-            absent.append(name)
+        elif (kind, name) not in found:
+            absent.append(f"the {kind} {name}")
             text = "Not measured in this run."
         elif kind == "table":
-            text = markup.markdown_table(found[name])
+            text = markup.markdown_table(found[kind, name])
         else:
             used.add(f"{name}.svg")
-            svg = found[name].svg
+            svg = found[kind, name].svg
             head = svg.index(">") + 1
             (pictures / f"{name}.svg").write_text(svg[:head] + INK + svg[head:])
-            title = found[name].title.replace("\n", " ")
+            title = found[kind, name].title.replace("\n", " ")
             text = f"![{title}]({pictures.name}/{name}.svg)"
         mark = f"{kind}: {name}" if name else kind
         return f"<!-- {mark} -->\n\n{text}\n\n<!-- end -->"

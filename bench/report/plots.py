@@ -46,7 +46,7 @@ def colour_of(number):
 
 
 def ratio_bars(name, groups, title, axis):
-    """One group of bars per program, one bar per barrier: {group: {barrier: (low, median, high)}}; 1 is a line."""
+    """One group of bars per program, one bar per barrier, from 1: {group: {barrier: (low, median, high)}}."""
     barriers = list(dict.fromkeys(b for bars in groups.values() for b in bars))
     height = 0.8 / len(barriers)
     figure, axes = plt.subplots(figsize=(8.5, 1.2 + len(groups) * (0.2 + 0.16 * len(barriers))))
@@ -56,10 +56,10 @@ def ratio_bars(name, groups, title, axis):
             if barrier in bars:
                 low, middle, high = bars[barrier]
                 at.append(g + (i - (len(barriers) - 1) / 2) * height)
-                middles.append(middle)
+                middles.append(middle - 1)
                 below.append(middle - low)
                 above.append(high - middle)
-        axes.barh(at, middles, height=height * 0.9, label=barrier, color=colour_of(i), xerr=(below, above),
+        axes.barh(at, middles, left=1, height=height * 0.9, label=barrier, color=colour_of(i), xerr=(below, above),
                   error_kw={"ecolor": INK, "elinewidth": 0.8})
     axes.axvline(1, color=INK, linewidth=0.8)
     axes.set_xscale("log", base=2)

@@ -50,6 +50,11 @@ def arguments():
     return options
 
 
+def refuse(why):
+    print(f"bench: {why}", file=sys.stderr)
+    sys.exit(2)
+
+
 def part_of(name):
     """The part that a benchmark belongs to: program/WORKLOAD, or the name up to its barrier."""
     pieces = name.split("/")
@@ -131,7 +136,7 @@ def main():
     options.out.mkdir(parents=True, exist_ok=True)
     known = options.out / "machine.json"
     if options.document and not known.exists():
-        sys.exit(f"bench: {options.out} has no results yet")
+        refuse(f"{options.out} has no results yet")
     machine = json.loads(known.read_text()) if options.document else results.describe_machine(options.program)
     if options.again or (known.exists() and json.loads(known.read_text())["identity"] != machine["identity"]):
         for old in options.out.glob("*.json"):
@@ -141,7 +146,7 @@ def main():
     measuring = not (options.report_only or options.document)
     parts = parts_of(options) if measuring else {}
     if not parts and measuring:
-        sys.exit(f"bench: no part matches {options.only!r}")
+        refuse(f"no part matches {options.only!r}")
     missing = [part for part in parts if not file_of(options, part).exists()]
     if len(missing) < len(parts):
         print(f"bench: {len(parts) - len(missing)} of {len(parts)} parts were measured before", file=sys.stderr)
