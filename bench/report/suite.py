@@ -33,10 +33,17 @@ USUAL = {"doctor": (2, 9), "instructions": (20, 20), "libgc": (30, 120), "progra
 HERE = pathlib.Path(__file__).resolve().parent
 
 
+def pattern(text):
+    try:
+        return re.compile(text)
+    except re.error as wrong:
+        raise argparse.ArgumentTypeError(f"{text!r} is no regular expression: {wrong}") from wrong
+
+
 def arguments():
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="smaller cases and fewer repetitions: under 3 minutes")
-    parser.add_argument("--only", metavar="REGEX", default="", help="only the parts whose name matches")
+    parser.add_argument("--only", metavar="REGEX", type=pattern, default=re.compile(""), help="only the parts whose name matches")
     parser.add_argument("--out", metavar="DIR", type=pathlib.Path, help="where results go (bench/out/full or /quick)")
     parser.add_argument("--again", action="store_true", help="forget the parts that were measured before")
     parser.add_argument("--report-only", action="store_true", help="make the report of what has been measured")
@@ -69,7 +76,7 @@ def parts_of(options):
         if not (options.quick and QUICK_SKIPS.search(name)):
             parts.setdefault(part_of(name), []).append(name)
     parts["libgc"] = []
-    return {part: names for part, names in parts.items() if re.search(options.only, part)}
+    return {part: names for part, names in parts.items() if options.only.search(part)}
 
 
 def file_of(options, part):
@@ -130,23 +137,30 @@ def usual_seconds(options, part, names):
     return each * max(len(names), 1) * REPETITIONS.get(first, (1, 1))[which]
 
 
-def main():
-    options = arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: stopped; the same command goes on from here"))
+def begin(options, known):
+    """Forgets results that are not of this machine and these benchmarks."""
     options.out.mkdir(parents=True, exist_ok=True)
-    known = options.out / "machine.json"
-    if options.document and not known.exists():
-        refuse(f"{options.out} has no results yet")
-    machine = json.loads(known.read_text()) if options.document else results.describe_machine(options.program)
+    machine = results.describe_machine(options.program)
     if options.again or (known.exists() and json.loads(known.read_text())["identity"] != machine["identity"]):
         for old in options.out.glob("*.json"):
             old.unlink()
     known.write_text(json.dumps(machine, indent=1))
+    return machine
 
-    measuring = not (options.report_only or options.document)
-    parts = parts_of(options) if measuring else {}
-    if not parts and measuring:
-        refuse(f"no part matches {options.only!r}")
+
+def main():
+    options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: stopped; the same command goes on from here"))
+    known = options.out / "machine.json"
+    if options.report_only or options.document:
+        if not known.exists():
+            refuse(f"{options.out} has no results yet")
+        machine, parts = json.loads(known.read_text()), {}
+    else:
+        parts = parts_of(options)
+        if not parts:
+            refuse(f"no part matches {options.only.pattern!r}")
+        machine = begin(options, known)
     missing = [part for part in parts if not file_of(options, part).exists()]
     if len(missing) < len(parts):
         print(f"bench: {len(parts) - len(missing)} of {len(parts)} parts were measured before", file=sys.stderr)

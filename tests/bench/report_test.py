@@ -131,9 +131,16 @@ class Suite(unittest.TestCase):
             again = self.suite(out, "--only", "^fault$")
             self.assertIn("1 of 1 parts were measured before", again.stderr)
             self.assertEqual(measured, results.file_of(out, "fault").read_text())
+            self.assertEqual(self.suite(out, "--only", "(").returncode, 2)
             none = self.suite(out, "--only", "^no such part$")
             self.assertEqual(none.returncode, 2)
             self.assertIn("no part matches", none.stderr)
+            self.assertEqual(measured, results.file_of(out, "fault").read_text())
+
+    def test_has_nothing_to_report_before_it_has_measured(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for option in ("--report-only", "--document"):
+                self.assertEqual(self.suite(pathlib.Path(folder), option).returncode, 2)
 
 
 if __name__ == "__main__":
