@@ -121,7 +121,6 @@ class bare_mprotect {
 
  private:
   static void protect(gcbarrier::address_range range, int how) {
-    // NOLINTNEXTLINE(performance-no-int-to-ptr)
     if (::mprotect(reinterpret_cast<void*>(range.begin), range.bytes(), how) != 0) ::_exit(3);
   }
 

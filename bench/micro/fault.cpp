@@ -64,7 +64,6 @@ void compare(benchmark::State& state) {
   });
   const auto bare = all.add([&] { return bare_fault<Bare>(by_hand); });
   const auto ordinary = all.add([&] {
-    // NOLINTNEXTLINE(performance-no-int-to-ptr)
     ::madvise(reinterpret_cast<void*>(fresh.range().begin), bytes, MADV_DONTNEED);
     return write_every_other_page(fresh);
   });

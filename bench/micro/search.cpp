@@ -72,7 +72,6 @@ void search(benchmark::State& state, gcheap::search_function find, place which) 
     const auto some = next_pages(at);
     return time_of([&] {
       for (const gcbarrier::address_range page : some) {
-        // NOLINTNEXTLINE(performance-no-int-to-ptr)
         keep(std::memchr(reinterpret_cast<const void*>(page.begin), 0x7f, page.bytes()));
       }
     });
