@@ -12,7 +12,7 @@ th, td { border-bottom: 1px solid var(--line); padding: .2em .6em; text-align: r
 th:first-child, td:first-child { text-align: left; }
 .wide { overflow-x: auto; }
 figure { margin: 1em 0; overflow-x: auto; }
-svg { height: auto; max-width: 100%; min-width: 34em; width: 100%; }
+svg { height: auto; width: 100%; }
 .bad { color: var(--bad); font-weight: bold; }
 """
 

@@ -33,8 +33,8 @@ def picture(name, figure, title):
     plt.close(figure)
     svg = text.getvalue()[text.getvalue().index("<svg"):]
     svg = svg.replace(INK, "currentColor")
-    # Its own width would not fit a narrow screen; the view box keeps the proportions.
-    svg = re.sub(r' width="[^"]*pt"', "", svg, count=1)
+    # As wide as its place, in the view box's proportions, but no smaller than its text was meant to be read.
+    svg = re.sub(r' width="([\d.]+)pt"', r' style="min-width: \1px"', svg, count=1)
     svg = re.sub(r' height="[^"]*pt"', "", svg, count=1)
     # Several pictures on one page must not share the names of their parts.
     svg = re.sub(r'(id="|href="#|url\(#)', lambda found: found.group(1) + name + "-", svg)

@@ -3,7 +3,11 @@ import contextlib
 import json
 import pathlib
 import shutil
+import sys
 import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import tally  # noqa: E402
 
 LIGHT, DARK = "light", "dark"
 WIDE, NARROW = 1200, 360
@@ -19,6 +23,14 @@ def missing():
     except ImportError:
         return "python3-selenium is not installed"
     return None
+
+
+def skipped(what):
+    """Whether there is no browser here; then this was counted."""
+    why = missing()
+    if why:
+        tally.skip(what, why)
+    return why is not None
 
 
 class Browser:

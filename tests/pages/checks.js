@@ -132,7 +132,7 @@ while (walk.nextNode()) {
   let scale = 1;
   if (inSvg) { const m = node.getScreenCTM(); scale = Math.sqrt(Math.abs(m.a * m.d - m.b * m.c)); }
   const size = parseFloat(style.fontSize) * scale;
-  if (size < LEAST_TEXT) report(`text of ${size.toFixed(1)} px:`, short(node.textContent));
+  if (size < LEAST_TEXT - 0.05) report(`text of ${size.toFixed(1)} px:`, short(node.textContent));
   const box = inSvg ? node.getBoundingClientRect() : range.getClientRects()[0];
   const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
   const under = ground(inSvg ? node : document.createElement('i'), x, y);

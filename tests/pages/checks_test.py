@@ -5,9 +5,7 @@ import tempfile
 
 import browser
 import checks
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-import tally  # noqa: E402
+from browser import tally
 
 PICTURE = """<svg role="img" viewBox="0 0 300 100" width="300" height="100"><title>Pauses of one run</title>
 <path d="M10 90L90 20" stroke="#0072b2" fill="none"/><path d="M10 90L90 60" stroke="#d55e00" fill="none"/>
@@ -68,9 +66,7 @@ def is_noticed(chromium, folder, old, new, words):
 
 
 def main():
-    why = browser.missing()
-    if why:
-        tally.skip("what is wrong with a page is noticed", why)
+    if browser.skipped("what is wrong with a page is noticed"):
         tally.finish()
     with browser.started() as chromium, tempfile.TemporaryDirectory() as folder:
         tally.check("a sound page is found sound", is_sound, chromium, folder)

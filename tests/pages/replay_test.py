@@ -11,9 +11,7 @@ import zlib
 
 import browser
 import checks
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-import tally  # noqa: E402
+from browser import tally
 
 PLANES = ["present", "written", "found", "unprotected", "huge"]
 DATA = re.compile(r'(<script type="application/json" id="recording">)(.*?)(</script>)', re.S)
@@ -308,9 +306,7 @@ def main():
         tally.check("a recording has the figures of the runs", agrees_with_the_figures, page, figures)
         tally.check("the map's cells add up to the page counts", adds_up, page)
         tally.check("the barriers' recordings agree where they must", tells_barriers_apart, page)
-        why = browser.missing()
-        if why:
-            tally.skip("the page in a browser", why)
+        if browser.skipped("the page in a browser"):
             tally.finish()
         by_hand = with_runs(page, [drawn_by_hand()], folder, "by_hand.html")
         with browser.started() as chromium:
