@@ -8,6 +8,7 @@
 #include <cstring>
 #include <gcbarrier/barrier/kernel_barrier.hpp>
 #include <gcbarrier/mechanism/uffd_async.hpp>
+#include <gcbarrier/policy/cost_policy.hpp>
 #include <heap/arena_pool.hpp>
 #include <heap/demo/watch/cells.hpp>
 #include <heap/demo/watch/live_map.hpp>
@@ -103,6 +104,24 @@ TEST_CASE("the kernel tells which pages a collection left unprotected") {
   for (const std::size_t number : {2, 3, 17}) space.write(number);
   CHECK(states.survey());
   CHECK(with(states, page_states::unprotected) == numbers{2, 3, 17});
+}
+
+TEST_CASE("what the cost policy leaves unprotected is seen, and nothing else") {
+  const memory space(1);
+  auto barrier = gcbarrier::kernel_barrier<gcbarrier::uffd_async, gcbarrier::cost_policy>::open();
+  if (!barrier) SKIP_TEST("no uffd_async");
+  for (std::size_t i = 0; i < 40; ++i) space.write(i);
+  REQUIRE_FALSE(barrier->add_arena(space.all.range()));
+  barrier->rearm();
+  // Written in each cycle, which makes the policy give up protecting them.
+  for (int cycle = 0; cycle < 20; ++cycle) {
+    for (std::size_t i = 0; i < 10; ++i) space.write(i);
+    for (const address_range run : barrier->written()) barrier->found_young(run);
+    barrier->rearm();
+  }
+  page_states states(space.all.range());
+  CHECK(states.survey());
+  CHECK(with(states, page_states::unprotected) == numbers{0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
 }
 
 TEST_CASE("the kernel tells which pages are huge") {

@@ -3,6 +3,7 @@
 // The members of a cell, in the order in which the recording has them.
 const PLANES = ['present', 'written', 'found', 'unprotected', 'huge'];
 const LEAST_CELL = 8;  // pixels, with the gap between two cells
+const MOST_COLUMNS = 64;
 const WHOLE_REPLAY_MS = 25000;
 const LEAST_STEPS_PER_SECOND = 5;
 
@@ -85,7 +86,9 @@ function showCell() {
 
 function mapLayout() {
   const width = element('map').clientWidth;
-  const size = Math.max(LEAST_CELL, Math.floor(width / Math.min(64, Math.max(16, run.cells))));
+  // About twice as wide as high, with cells as large as that allows.
+  const wanted = Math.min(MOST_COLUMNS, Math.max(16, Math.ceil(Math.sqrt(2 * run.cells))));
+  const size = Math.max(LEAST_CELL, Math.floor(width / wanted));
   const columns = Math.floor(width / size);
   return {width, size, columns, rows: Math.max(1, Math.ceil(run.cells / columns))};
 }
