@@ -67,6 +67,12 @@ for (const svg of document.querySelectorAll('svg')) {
   const texts = [...svg.querySelectorAll('text')].map(text => plain(text.textContent)).filter(text => text);
   if (!name) report('picture without a title for screen readers:', called);
   if (!texts.some(text => text.length > 3 && name.startsWith(text))) report('picture without a visible title:', called);
+  const boxes = [...svg.querySelectorAll('text')].filter(shown).map(text => [text, text.getBoundingClientRect()]);
+  boxes.forEach(([one, a], i) => boxes.slice(i + 1).forEach(([other, b]) => {
+    const [wide, high] = [Math.min(a.right, b.right) - Math.max(a.left, b.left), Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top)];
+    // Lines of one text are as high as their font's lines, which leaves room between them.
+    if (wide > 2 && high > LEAST_TEXT / 2) report('texts overlap in', `${called}:`, short(one.textContent), short(other.textContent));
+  }));
   const axes = axesOf(svg);
   if (axes.length < 2) report('picture without two axes:', called);
   for (const axis of axes.filter(axis => axis.marks.every(numeric))) {

@@ -43,6 +43,7 @@ BROKEN = {
     "a picture without a heading": (">Pauses</text>", "></text>", "without a visible title"),
     "an axis without a label": ('class="axis">pause, ms', 'class="axis">', "axis without a label"),
     "an axis without a unit": ("pause, ms", "pause", "axis without a unit"),
+    "a text over another": ('x="200" y="12" font-size="12" class="legend"', 'x="30" y="14" font-size="12" class="legend"', "texts overlap"),
     "a picture with one axis": ('class="axis">pause', '>pause', "without two axes"),
     "colours without a legend": ('class="legend"', "", "without a legend"),
 }

@@ -143,6 +143,7 @@ function ask(index) {
 const SVG = 'http://www.w3.org/2000/svg';
 const MARGIN = {left: 68, right: 12, top: 24, bottom: 36};
 const HEIGHT = 168;
+const NARROW = 420;
 
 function put(parent, name, attributes, text) {
   const made = document.createElementNS(SVG, name);
@@ -167,15 +168,18 @@ function drawPicture(id, title, unit, series) {
   const svg = element(id);
   svg.replaceChildren();
   const width = svg.clientWidth;
-  svg.setAttribute('height', HEIGHT);
-  svg.setAttribute('viewBox', `0 0 ${width} ${HEIGHT}`);
+  const lower = width < NARROW ? 16 : 0;  // the legend, below the title
+  const height = HEIGHT + lower;
+  svg.setAttribute('height', height);
+  svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
   const times = seconds();
-  const bottom = HEIGHT - MARGIN.bottom;
+  const top = MARGIN.top + lower;
+  const bottom = height - MARGIN.bottom;
   const right = width - MARGIN.right;
   const xTicks = ticks(times.at(-1) ?? 1, width < 500 ? 4 : 8);
   const yTicks = ticks(Math.max(...series.flatMap(s => s.values), 1e-3), 4);
   const x = t => MARGIN.left + (right - MARGIN.left) * t / (times.at(-1) || 1);
-  const y = v => bottom - (bottom - MARGIN.top) * v / yTicks.at(-1);
+  const y = v => bottom - (bottom - top) * v / yTicks.at(-1);
   put(svg, 'title', {}, `${title} of ${run.barrier}, over time`);
   for (const v of yTicks) {
     put(svg, 'path', {d: `M${MARGIN.left} ${y(v)}H${right}`, stroke: 'var(--line)', 'stroke-width': v === 0 ? 1.5 : .75});
@@ -184,9 +188,9 @@ function drawPicture(id, title, unit, series) {
   for (const t of xTicks.filter(t => t <= times.at(-1) * 1.0001)) {
     put(svg, 'text', {x: x(t), y: bottom + 15, 'text-anchor': 'middle'}, rounded.format(t));
   }
-  put(svg, 'text', {class: 'axis', x: (MARGIN.left + right) / 2, y: HEIGHT - 4, 'text-anchor': 'middle'}, 'time, s');
-  put(svg, 'text', {class: 'axis', x: 10, y: (MARGIN.top + bottom) / 2, 'text-anchor': 'middle',
-    transform: `rotate(-90 10 ${(MARGIN.top + bottom) / 2})`}, unit);
+  put(svg, 'text', {class: 'axis', x: (MARGIN.left + right) / 2, y: height - 4, 'text-anchor': 'middle'}, 'time, s');
+  put(svg, 'text', {class: 'axis', x: 10, y: (top + bottom) / 2, 'text-anchor': 'middle',
+    transform: `rotate(-90 10 ${(top + bottom) / 2})`}, unit);
   put(svg, 'text', {class: 'title', x: MARGIN.left, y: 12}, title);
   for (const s of series) {
     const path = s.values.map((v, i) => v === null ? '' : s.mark(x(times[i]), y(v), y(0), i ? x(times[i - 1]) : x(0))).join('');
@@ -195,9 +199,9 @@ function drawPicture(id, title, unit, series) {
   }
   let edge = right;
   for (const s of series.filter(s => s.name).reverse()) {
-    const text = put(svg, 'text', {class: 'legend', x: edge, y: 12, 'text-anchor': 'end'}, s.name);
+    const text = put(svg, 'text', {class: 'legend', x: edge, y: 12 + lower, 'text-anchor': 'end'}, s.name);
     edge -= text.getComputedTextLength() + 16;
-    put(svg, 'rect', {x: edge + 1, y: 3, width: 10, height: 10, fill: `var(--${s.ink})`});
+    put(svg, 'rect', {x: edge + 1, y: 3 + lower, width: 10, height: 10, fill: `var(--${s.ink})`});
     edge -= 10;
   }
   put(svg, 'path', {class: 'now', stroke: 'var(--ink)', 'stroke-width': 1});
@@ -207,7 +211,7 @@ function drawPicture(id, title, unit, series) {
     const after = times.findIndex(time => time >= t);
     go(after < 0 ? times.length - 1 : after);
   };
-  svg.showNow = () => svg.querySelector('.now').setAttribute('d', `M${x(times[at])} ${MARGIN.top}V${bottom}`);
+  svg.showNow = () => svg.querySelector('.now').setAttribute('d', `M${x(times[at])} ${top}V${bottom}`);
 }
 
 const needle = (x, y, base) => `M${x} ${base}V${y}`;
