@@ -2,6 +2,7 @@
 #ifndef GCBARRIER_TESTS_SUPPORT_FAULTY_CALLS_HPP
 #define GCBARRIER_TESTS_SUPPORT_FAULTY_CALLS_HPP
 
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -11,7 +12,6 @@
 #include <gcbarrier/kernel/uapi.hpp>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace support {
 
@@ -74,10 +74,24 @@ struct fault {
   }
 };
 
+// In place, since it is also made in signal handlers.
+class fault_list {
+ public:
+  void push_back(fault one) { all_.at(size_++) = one; }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] const fault& operator[](std::size_t index) const { return all_[index]; }
+  [[nodiscard]] const fault* begin() const { return all_.data(); }
+  [[nodiscard]] const fault* end() const { return all_.data() + size_; }
+
+ private:
+  std::array<fault, 32> all_;
+  std::size_t size_ = 0;
+};
+
 // What the kernel documents or its source shows, and the nonsense that the library must not believe.
-inline std::vector<fault> faults_of(call_name call) {
+inline fault_list faults_of(call_name call) {
   namespace uapi = gcbarrier::kernel::uapi;
-  std::vector<fault> all;
+  fault_list all;
   const auto refused = [&all](std::initializer_list<int> codes) {
     for (const int code : codes) all.push_back({fault::refused, code});
   };

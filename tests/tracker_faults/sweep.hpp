@@ -82,7 +82,7 @@ sweep_outcome sweep_random_faults(const kernel_maker& kernel, bool exact, std::s
           if (protects && std::exchange(spared, false)) return nullptr;
           if (!strikes(random)) return nullptr;
           spared |= protects;
-          const std::vector<support::fault> all = support::faults_of(call);
+          const support::fault_list all = support::faults_of(call);
           chosen = all[random() % all.size()];
           return &chosen;
         },
