@@ -148,8 +148,9 @@ class collector {
   void collect(bool full) {
     std::uint64_t start = now();
     remembered_.find();
-    if (observer_ != nullptr)
-      start += timed([&] { observer_->found(barrier_.written(), remembered_.slots()); });
+    if (observer_ != nullptr) {
+      start += observed([&] { observer_->found(barrier_.written(), remembered_.slots()); });
+    }
     evacuate();
     full = full || !evacuation_.complete() || space_->old->live_bytes() > next_full_bytes_;
     if (full) {
@@ -161,7 +162,16 @@ class collector {
     statistics_.rearm_ns += timed([&] { barrier_.rearm(); });
     const std::uint64_t pause = now() - start;
     statistics_.pauses.push_back({start, pause, full});
-    if (observer_ != nullptr) observer_->collected(full, pause);
+    if (observer_ != nullptr) {
+      observed([&] { observer_->collected(full, pause, statistics_.observer_ns); });
+    }
+  }
+
+  template <class F>
+  std::uint64_t observed(F f) {
+    const std::uint64_t spent = timed(f);
+    statistics_.observer_ns += spent;
+    return spent;
   }
 
   void evacuate() {

@@ -21,7 +21,8 @@ class observer {
   virtual void found(gcbarrier::dirty_set written, std::span<void** const> slots) = 0;
 
   // After the last step, which makes the barrier ready again. `full`: the old space was collected too.
-  virtual void collected(bool full, std::uint64_t pause_ns) = 0;
+  // `observer_ns`: how long all calls so far have taken, with what it took to prepare them.
+  virtual void collected(bool full, std::uint64_t pause_ns, std::uint64_t observer_ns) = 0;
 };
 
 }  // namespace gcheap

@@ -83,11 +83,11 @@ outcome run(const input& texts, const run_options& options) {
   }
   result.total_ns =
       static_cast<std::uint64_t>((std::chrono::steady_clock::now() - start) / std::chrono::nanoseconds(1));
-  if (watching) result.total_ns -= watching->spent_ns();
   for (viewer* const one : options.viewers) one->end();
   result.old_live_bytes = (*heap)->old_live_bytes();
   result.old_held_bytes = (*heap)->old_held_bytes();
   result.statistics = (*heap)->statistics();
+  result.total_ns -= result.statistics.observer_ns;
   return result;
 }
 

@@ -21,7 +21,9 @@ struct notes final : gcheap::observer {
     for (const gcbarrier::address_range run : written) runs.push_back(run);
     remembered.assign(slots.begin(), slots.end());
   }
-  void collected(bool full, std::uint64_t pause_ns) override {
+  void collected(bool full, std::uint64_t pause_ns, std::uint64_t observer_ns) override {
+    CHECK(observer_ns >= spent_ns);
+    spent_ns = observer_ns;
     CHECK(open == 1);
     --open;
     was_full.push_back(full);
@@ -32,6 +34,7 @@ struct notes final : gcheap::observer {
   }
 
   int open = 0;
+  std::uint64_t spent_ns = 0;
   std::vector<gcbarrier::address_range> runs;
   std::vector<void**> remembered;
   std::vector<bool> was_full;
@@ -58,6 +61,8 @@ TEST_CASE_TEMPLATE("a watcher sees each collection, what was written and what wa
   std::uint64_t sum = 0;
   for (const std::uint64_t pause : seen.pauses) sum += pause;
   CHECK(sum == heap->statistics().pause_ns());
+  CHECK(seen.spent_ns > 0);
+  CHECK(heap->statistics().observer_ns > seen.spent_ns);
   CHECK(old->left->number == 2);
 
   heap->observe(nullptr);

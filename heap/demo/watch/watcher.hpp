@@ -23,20 +23,15 @@ class watcher final : public observer {
   void set_done(double share) { seen_.done = share; }
 
   void found(gcbarrier::dirty_set written, std::span<void** const> slots) override;
-  void collected(bool full, std::uint64_t pause_ns) override;
-
-  // How long all this has taken, which is not the heap's time.
-  [[nodiscard]] std::uint64_t spent_ns() const { return spent_ns_; }
+  void collected(bool full, std::uint64_t pause_ns, std::uint64_t observer_ns) override;
 
  private:
   using clock = std::chrono::steady_clock;
-  static std::uint64_t ns_since(clock::time_point start);
 
   page_states pages_;
   std::span<viewer* const> viewers_;
   seen_collection seen_;
   clock::time_point opened_ = clock::now();
-  std::uint64_t spent_ns_ = 0;
 };
 
 }  // namespace gcheap::demo
