@@ -12,11 +12,14 @@ def problems_now(chromium):
             + [f"console: {message}" for message in chromium.messages()])
 
 
-def problems(chromium, file, ready="document.readyState === 'complete'"):
+# The first two have all there is between them.
+LOOKS = ((browser.WIDE, browser.LIGHT), (browser.NARROW, browser.DARK), (browser.NARROW, browser.LIGHT), (browser.WIDE, browser.DARK))
+
+
+def problems(chromium, file, ready="document.readyState === 'complete'", looks=LOOKS):
     """{what is wrong: where}, on wide and narrow screens, light and dark."""
     found = {}
-    for width, scheme in ((browser.WIDE, browser.LIGHT), (browser.NARROW, browser.DARK), (browser.NARROW, browser.LIGHT),
-                          (browser.WIDE, browser.DARK)):
+    for width, scheme in looks:
         chromium.look(width, scheme)
         chromium.open(file)
         chromium.wait(ready)

@@ -22,7 +22,7 @@ def record(demo, folder):
     text = pathlib.Path(folder) / "text"
     text.write_text("".join(f"line {i} follows line {i - 1} of {i * i % 5003}\n" for i in range(20000)))
     page, figures = pathlib.Path(folder) / "page.html", pathlib.Path(folder) / "figures.json"
-    subprocess.run([demo, "--mb", "12", "--record", page, "--json", figures, text], check=True, capture_output=True)
+    subprocess.run([demo, "--mb", "8", "--record", page, "--json", figures, text], check=True, capture_output=True)
     return page, json.loads(figures.read_text())
 
 
