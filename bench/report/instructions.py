@@ -14,7 +14,7 @@ def count(program, barrier, situation, stores):
         run = subprocess.run(
             ["valgrind", "--tool=callgrind", f"--callgrind-out-file={file.name}", "--collect-atstart=no",
              "--toggle-collect=*counted_store*", program, barrier, situation],
-            capture_output=True, text=True, check=False)
+            capture_output=True, text=True, check=False, timeout=120)
         if run.returncode == 3:
             return None
         if run.returncode != 0:
