@@ -15,10 +15,12 @@
 #include <gcbarrier/mechanism/soft_dirty.hpp>
 #include <gcbarrier/mechanism/uffd_async.hpp>
 #include <gcbarrier/mechanism/uffd_sync.hpp>
+#include <gcbarrier/policy/cost_policy.hpp>
 
 namespace gcheap {
 
 using uffd_async_barrier = gcbarrier::kernel_barrier<gcbarrier::uffd_async>;
+using uffd_cost_barrier = gcbarrier::kernel_barrier<gcbarrier::uffd_async, gcbarrier::cost_policy>;
 using uffd_sync_barrier = gcbarrier::kernel_barrier<gcbarrier::uffd_sync>;
 using hybrid_barrier = gcbarrier::hybrid_barrier<uffd_async_barrier>;
 using soft_dirty_barrier = gcbarrier::kernel_barrier<gcbarrier::soft_dirty>;
@@ -47,6 +49,7 @@ void each_barrier(F f) {
   f.template operator()<gcbarrier::store_buffer>();
   f.template operator()<gcbarrier::field_log>();
   f.template operator()<uffd_async_barrier>();
+  f.template operator()<uffd_cost_barrier>();
   f.template operator()<hybrid_barrier>();
   f.template operator()<soft_dirty_barrier>();
   f.template operator()<mprotect_barrier>();

@@ -88,6 +88,7 @@ class remembered_set {
   void search_run(gcbarrier::address_range run) {
     object* holder = nullptr;  // of the last hit, which is often that of the next
     std::uintptr_t holder_end = 0;
+    std::uintptr_t told_end = 0;  // of the last page in which the barrier was told of a find
     search(find_, run, space_.young.range(), [&](void** slot) {
       const auto at = reinterpret_cast<std::uintptr_t>(slot);
       if (at >= holder_end) {
@@ -95,7 +96,14 @@ class remembered_set {
         if (holder == nullptr) return;
         holder_end = reinterpret_cast<std::uintptr_t>(holder) + bytes_of(holder);
       }
-      if (is_slot(holder, slot)) slots_.push_back(slot);
+      if (!is_slot(holder, slot)) return;
+      slots_.push_back(slot);
+      if constexpr (requires { barrier_.found_young(run); }) {
+        if (at < told_end) return;
+        const auto page = gcbarrier::address_range(slot, 1).widened_to(barrier_.granule());
+        barrier_.found_young(page);
+        told_end = page.end;
+      }
     });
   }
 

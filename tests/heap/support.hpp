@@ -80,7 +80,9 @@ node* new_node(Heap& heap, std::uint64_t number) {
 #define HEAP_TEST_BARRIERS gcbarrier::no_barrier, HEAP_TEST_PRECISE_BARRIERS
 // Those that know more than that something may have been written. Not uffd_sync: each of its faults waits for
 // the scheduler twice, which on a busy machine makes minutes of these tests. The workloads run with it.
-#define HEAP_TEST_PRECISE_BARRIERS                                                                         \
+#define HEAP_TEST_PRECISE_BARRIERS HEAP_TEST_EXACT_BARRIERS, gcheap::uffd_cost_barrier
+// Of those, the ones whose sets have nothing that was not written.
+#define HEAP_TEST_EXACT_BARRIERS                                                                           \
   gcbarrier::card_table, gcbarrier::conditional_card_table, gcbarrier::store_buffer, gcbarrier::field_log, \
       gcheap::uffd_async_barrier, gcheap::hybrid_barrier, gcheap::mprotect_barrier
 

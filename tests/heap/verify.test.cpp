@@ -167,7 +167,7 @@ TEST_CASE_TEMPLATE("a list that a slot gets into only once is caught", Barrier, 
 }
 
 TEST_CASE_TEMPLATE("a barrier that forgets what it should retain is caught", Barrier,
-                   HEAP_TEST_PRECISE_BARRIERS) {
+                   HEAP_TEST_EXACT_BARRIERS) {
   gcheap::collector_options options = heap_test::small_heap();
   options.nursery_bytes = std::size_t{1} << 20;
   options.old_bytes = gcheap::arena_step;
