@@ -24,9 +24,9 @@
 /// **Units.** Sizes are in bytes. Arenas begin and end on page boundaries; all other ranges are widened to
 /// whole pages.
 ///
-/// **Threads.** Mutators need nothing. gcb_retain() may be called by several threads at once, and a
-/// gcb_dirty_set may be read by several. Every other call on a tracker needs the caller's exclusion, against
-/// gcb_retain() too. Different trackers are independent.
+/// **Threads.** Mutators need nothing. gcb_retain() and gcb_found_young() may be called by several threads at
+/// once, and a gcb_dirty_set may be read by several. Every other call on a tracker needs the caller's
+/// exclusion, against those two too. Different trackers are independent.
 ///
 /// **Memory.** From mmap, never from malloc. Nothing is allocated but by gcb_open(), gcb_add_arena() and
 /// gcb_resize_arena().
@@ -121,6 +121,14 @@ enum gcb_obstacle {
 /// Any thread. Where a sandbox answers userfaultfd with a kill, do not call this; see gcb_options::adopt.
 GCB_API int gcb_probe(int mechanism, gcb_error* why);
 
+/// What to protect again after a set was read.
+enum gcb_policy {
+  GCB_PROTECT_EVERYTHING = 0,  ///< every page that was written
+  /// Only pages where that pays. One that is written in most collections stays unprotected, costs no fault,
+  /// and is in every set, written or not. Tell the tracker where a search found something: gcb_found_young().
+  GCB_PROTECT_WHAT_PAYS = 1
+};
+
 /// How to open a tracker.
 typedef struct gcb_options {
   size_t size;    ///< sizeof(gcb_options), set by the caller
@@ -128,19 +136,22 @@ typedef struct gcb_options {
   int adopt;      ///< not 0: use the two descriptors below, without any probing that a sandbox might kill for
   int userfaultfd;  ///< UFFDIO_API done, with UFFD_FEATURE_WP_ASYNC, WP_UNPOPULATED and WP_HUGETLBFS_SHMEM
   int pagemap;      ///< /proc/self/pagemap, open for reading, by this very process
+  int policy;       ///< an enum gcb_policy
 } gcb_options;
 
-/// The defaults: the best mechanism, descriptors of the library's own.
+/// The defaults: the best mechanism, descriptors of the library's own, everything protected.
 #define GCB_OPTIONS_INIT \
-  { sizeof(gcb_options), GCB_BEST, 0, -1, -1 }
+  { sizeof(gcb_options), GCB_BEST, 0, -1, -1, GCB_PROTECT_EVERYTHING }
 
 /// Follows the writes to a set of arenas.
 typedef struct gcb_tracker gcb_tracker;
 
 /// Opens a tracker; `options` may be null. Adopted descriptors belong to it from then on.
+/// With GCB_PROTECT_WHAT_PAYS it measures this machine's costs first, about 2 ms on scratch memory; not with
+/// adopted descriptors or soft_dirty.
 /// Errors: what prevented the mechanism that was asked for, or the last one tried; EINVAL for an unknown
-/// mechanism, E2BIG for options that this version of the library does not know: adopted descriptors are the
-/// caller's still after these two, and closed after others. `*opened` is null after any.
+/// mechanism or policy, E2BIG for options that this version of the library does not know: adopted descriptors
+/// are the caller's still after these two, and closed after others. `*opened` is null after any.
 GCB_API GCB_CHECKED int gcb_open(const gcb_options* options, gcb_tracker** opened, gcb_error* why);
 
 /// Closes a tracker; null is fine. The arenas stay as they are, writable.
@@ -219,7 +230,8 @@ GCB_API void gcb_collect_range(gcb_tracker* tracker, const void* base, size_t by
 /// gcb_peek() for a range.
 GCB_API void gcb_peek_range(gcb_tracker* tracker, const void* base, size_t bytes, gcb_dirty_set* set);
 
-/// Forgets every write so far, read or not: the end of a stop-the-world collection.
+/// Forgets every write so far, read or not: the end of a stop-the-world collection. With
+/// GCB_PROTECT_WHAT_PAYS some pages stay in the next set, written or not.
 GCB_API void gcb_arm(gcb_tracker* tracker);
 
 /// Why the last collection or arming knows less than it should and answers with whole arenas, now or at the
@@ -233,6 +245,11 @@ GCB_API int gcb_problem(const gcb_tracker* tracker, gcb_error* why);
 /// The pages that the range touches are in the next set though nobody writes them: they still hold pointers
 /// to young objects. After gcb_peek() that is the first set after gcb_arm(). Several threads at once.
 GCB_API void gcb_retain(gcb_tracker* tracker, const void* base, size_t bytes);
+
+/// A search of the pages that the range touches, which were in the last set, found a pointer to a young
+/// object: so they are known to have been written. For GCB_PROTECT_WHAT_PAYS; else it does nothing. Before
+/// gcb_arm(), or any time after gcb_collect(). Several threads at once.
+GCB_API void gcb_found_young(gcb_tracker* tracker, const void* base, size_t bytes);
 
 /// The pages that the range touches are in every set while `enabled` is not 0: memory written behind the page
 /// tables' back, by pinned pages (io_uring registered buffers, O_DIRECT, RDMA) or through another mapping.

@@ -589,10 +589,12 @@ struct mechanism_choice {
   error refused[mechanism_count];  // by mechanism_kind; no error: it works, or was not tried
 };
 
-class write_tracker : public basic_write_tracker<any_mechanism> {
+// A tracker on a mechanism that is chosen when it is opened. A policy that learns costs is fitted to it.
+template <arming_policy Policy>
+class chosen_write_tracker : public basic_write_tracker<any_mechanism, Policy> {
  public:
   // Errors: what prevented the mechanism that was asked for, or the last one tried.
-  static result<write_tracker> open(const tracker_options& options = {}) {
+  static result<chosen_write_tracker> open(const tracker_options& options = {}) {
     mechanism_choice choice;
     if (options.adopted) {
       result<uffd_async> adopted = uffd_async::adopt(options.calls, *options.adopted);
@@ -616,18 +618,23 @@ class write_tracker : public basic_write_tracker<any_mechanism> {
   [[nodiscard]] const mechanism_choice& choice() const { return choice_; }
 
  private:
-  using base = basic_write_tracker<any_mechanism>;
-  write_tracker(base tracker, const mechanism_choice& choice) : base(std::move(tracker)), choice_(choice) {}
+  using base = basic_write_tracker<any_mechanism, Policy>;
+  chosen_write_tracker(base tracker, const mechanism_choice& choice)
+      : base(std::move(tracker)), choice_(choice) {}
 
-  static result<write_tracker> over_chosen(any_mechanism chosen, const mechanism_choice& choice,
-                                           kernel::system_calls calls) {
-    result<base> made = base::over(std::move(chosen), calls);
+  static result<chosen_write_tracker> over_chosen(any_mechanism chosen, const mechanism_choice& choice,
+                                                  kernel::system_calls calls) {
+    Policy policy = Policy::fit(chosen, calls);
+    result<base> made = base::over(std::move(chosen), calls, std::move(policy));
     if (!made) return made.error();
-    return write_tracker(std::move(*made), choice);
+    return chosen_write_tracker(std::move(*made), choice);
   }
 
   mechanism_choice choice_;
 };
+
+// Protects everything again, whatever it costs. For pages that are written in most cycles see cost_policy.
+using write_tracker = chosen_write_tracker<protect_everything>;
 
 GCBARRIER_NAMESPACE_END
 

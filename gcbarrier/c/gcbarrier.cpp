@@ -78,7 +78,7 @@ int report(const error& what, gcb_error* why) {
 }
 
 // The caller's options as this version knows them; EINVAL or E2BIG where it does not.
-error take(const gcb_options* from, gcbarrier::tracker_options& to) {
+error take(const gcb_options* from, gcbarrier::tracker_options& to, int& policy) {
   gcb_options options = GCB_OPTIONS_INIT;
   if (from != nullptr) {
     const std::size_t size = from->size == 0 ? first_size<gcb_options> : from->size;
@@ -96,7 +96,23 @@ error take(const gcb_options* from, gcbarrier::tracker_options& to) {
   } else if (options.mechanism != GCB_BEST) {
     return {"gcb_open", EINVAL, {}, "unknown mechanism: use an enum gcb_mechanism"};
   }
+  policy = options.policy;
+  if (policy != GCB_PROTECT_EVERYTHING && policy != GCB_PROTECT_WHAT_PAYS) {
+    return {"gcb_open", EINVAL, {}, "unknown policy: use an enum gcb_policy"};
+  }
   return {};
+}
+
+template <class Tracker>
+int open_as(const gcbarrier::tracker_options& options, gcb_tracker** opened, gcb_error* why) {
+  gcbarrier::result<Tracker> tracker = Tracker::open(options);
+  if (!tracker) return report(tracker.error(), why);
+  const long place = options.calls.map(sizeof(gcb_tracker));
+  if (gcbarrier::kernel::failed(place)) {
+    return report({"mmap", static_cast<int>(-place), {}, "no memory for a tracker"}, why);
+  }
+  *opened = ::new (reinterpret_cast<void*>(place)) gcb_tracker{std::move(*tracker)};
+  return report({}, why);
 }
 
 constexpr unsigned bit(bool set, gcb_trait trait) {
@@ -152,15 +168,12 @@ int gcb_probe(int mechanism, gcb_error* why) {
 int gcb_open(const gcb_options* options, gcb_tracker** opened, gcb_error* why) {
   *opened = nullptr;
   gcbarrier::tracker_options chosen;
-  if (const error unusable = take(options, chosen)) return report(unusable, why);
-  gcbarrier::result<gcbarrier::write_tracker> tracker = gcbarrier::write_tracker::open(chosen);
-  if (!tracker) return report(tracker.error(), why);
-  const long place = chosen.calls.map(sizeof(gcb_tracker));
-  if (gcbarrier::kernel::failed(place)) {
-    return report({"mmap", static_cast<int>(-place), {}, "no memory for a tracker"}, why);
+  int policy = GCB_PROTECT_EVERYTHING;
+  if (const error unusable = take(options, chosen, policy)) return report(unusable, why);
+  if (policy == GCB_PROTECT_WHAT_PAYS) {
+    return open_as<gcbarrier::chosen_write_tracker<gcbarrier::cost_policy>>(chosen, opened, why);
   }
-  *opened = ::new (reinterpret_cast<void*>(place)) gcb_tracker{std::move(*tracker)};
-  return report({}, why);
+  return open_as<gcbarrier::write_tracker>(chosen, opened, why);
 }
 
 void gcb_close(gcb_tracker* tracker) {
@@ -170,67 +183,73 @@ void gcb_close(gcb_tracker* tracker) {
 }
 
 int gcb_chosen(const gcb_tracker* tracker) {
-  return number_of(tracker->tracker.kind());
+  return number_of(tracker->visit([&](auto& t) { return t.kind(); }));
 }
 
 int gcb_refusal(const gcb_tracker* tracker, int mechanism, gcb_error* why) {
   if (!is_mechanism(mechanism)) return report({"gcb_refusal", EINVAL, {}, "unknown mechanism"}, why);
-  return report(tracker->tracker.choice().refused[static_cast<int>(kind_of(mechanism))], why);
+  return report(
+      tracker->visit([&](auto& t) { return t.choice().refused[static_cast<int>(kind_of(mechanism))]; }), why);
 }
 
 unsigned gcb_traits(const gcb_tracker* tracker) {
-  const gcbarrier::mechanism_traits traits = tracker->tracker.traits();
+  const gcbarrier::mechanism_traits traits = tracker->visit([&](auto& t) { return t.traits(); });
   return bit(traits.sees_system_calls, GCB_SEES_SYSTEM_CALLS) |
          bit(traits.atomic_collect, GCB_ATOMIC_COLLECT) |
          bit(traits.clears_whole_process, GCB_CLEARS_WHOLE_PROCESS);
 }
 
 int gcb_add_arena(gcb_tracker* tracker, void* base, size_t bytes, gcb_error* why) {
-  return report(tracker->tracker.add_arena({base, bytes}), why);
+  return report(tracker->visit([&](auto& t) { return t.add_arena({base, bytes}); }), why);
 }
 int gcb_resize_arena(gcb_tracker* tracker, void* base, size_t bytes, gcb_error* why) {
-  return report(tracker->tracker.resize_arena(base, bytes), why);
+  return report(tracker->visit([&](auto& t) { return t.resize_arena(base, bytes); }), why);
 }
 int gcb_remove_arena(gcb_tracker* tracker, void* base, gcb_error* why) {
-  return report(tracker->tracker.remove_arena(base), why);
+  return report(tracker->visit([&](auto& t) { return t.remove_arena(base); }), why);
 }
 size_t gcb_arena_count(const gcb_tracker* tracker) {
-  return tracker->tracker.arena_count();
+  return tracker->visit([&](auto& t) { return t.arena_count(); });
 }
 size_t gcb_tracked_bytes(const gcb_tracker* tracker) {
-  return tracker->tracker.tracked_bytes();
+  return tracker->visit([&](auto& t) { return t.tracked_bytes(); });
 }
 int gcb_tracks(const gcb_tracker* tracker, const void* base, size_t bytes) {
-  return tracker->tracker.tracks({base, bytes}) ? 1 : 0;
+  return tracker->visit([&](auto& t) { return t.tracks({base, bytes}); }) ? 1 : 0;
 }
 
 void gcb_collect(gcb_tracker* tracker, gcb_dirty_set* set) {
-  wrap(tracker->tracker.collect(), set);
+  wrap(tracker->visit([&](auto& t) { return t.collect(); }), set);
 }
 void gcb_peek(gcb_tracker* tracker, gcb_dirty_set* set) {
-  wrap(tracker->tracker.peek(), set);
+  wrap(tracker->visit([&](auto& t) { return t.peek(); }), set);
 }
 void gcb_collect_range(gcb_tracker* tracker, const void* base, size_t bytes, gcb_dirty_set* set) {
-  wrap(tracker->tracker.collect({base, bytes}), set);
+  wrap(tracker->visit([&](auto& t) { return t.collect({base, bytes}); }), set);
 }
 void gcb_peek_range(gcb_tracker* tracker, const void* base, size_t bytes, gcb_dirty_set* set) {
-  wrap(tracker->tracker.peek({base, bytes}), set);
+  wrap(tracker->visit([&](auto& t) { return t.peek({base, bytes}); }), set);
 }
 void gcb_arm(gcb_tracker* tracker) {
-  tracker->tracker.arm();
+  tracker->visit([&](auto& t) { return t.arm(); });
 }
 int gcb_problem(const gcb_tracker* tracker, gcb_error* why) {
-  return report(tracker->tracker.problem(), why);
+  return report(tracker->visit([&](auto& t) { return t.problem(); }), why);
 }
 
 void gcb_retain(gcb_tracker* tracker, const void* base, size_t bytes) {
-  tracker->tracker.retain({base, bytes});
+  tracker->visit([&](auto& t) { return t.retain({base, bytes}); });
+}
+void gcb_found_young(gcb_tracker* tracker, const void* base, size_t bytes) {
+  tracker->visit([&](auto& t) {
+    if constexpr (requires { t.found_young({base, bytes}); }) t.found_young({base, bytes});
+  });
 }
 void gcb_always_dirty(gcb_tracker* tracker, const void* base, size_t bytes, int enabled) {
-  tracker->tracker.always_dirty({base, bytes}, enabled != 0);
+  tracker->visit([&](auto& t) { return t.always_dirty({base, bytes}, enabled != 0); });
 }
 int gcb_expect_writes(gcb_tracker* tracker, const void* base, size_t bytes, gcb_error* why) {
-  return report(tracker->tracker.expect_writes({base, bytes}), why);
+  return report(tracker->visit([&](auto& t) { return t.expect_writes({base, bytes}); }), why);
 }
 
 size_t gcb_run_count(const gcb_dirty_set* set) {
@@ -260,7 +279,7 @@ void gcb_between(const gcb_dirty_set* set, const void* base, size_t bytes, gcb_d
 }
 
 void gcb_read_counters(const gcb_tracker* tracker, gcb_counters* counters) {
-  const gcbarrier::tracker_counters now = tracker->tracker.counters();
+  const gcbarrier::tracker_counters now = tracker->visit([&](auto& t) { return t.counters(); });
   give(counters, gcb_counters{sizeof(gcb_counters), now.collections, now.pages_scanned, now.pages_dirty,
                               now.pages_armed, now.system_calls, now.nanoseconds});
 }

@@ -10,20 +10,28 @@ namespace {
 
 using gcbarrier::address_range;
 using gcbarrier::dirty_set;
-using gcbarrier::write_tracker;
 
-bool watched(const write_tracker& tracker, address_range region) {
-  return !region.empty() && tracker.tracks(region);
+bool watched(const gcb_tracker* tracker, address_range region) {
+  return !region.empty() && tracker->visit([&](auto& t) { return t.tracks(region); });
 }
 
 // Keeps what a set has outside the range for the next one. A set can be wider than what was asked for.
-void put_back(write_tracker& tracker, const dirty_set& set, address_range handed_out) {
-  for (const address_range run : set.between(0, handed_out.begin)) tracker.retain(run);
-  for (const address_range run : set.between(handed_out.end, ~std::uintptr_t{0})) tracker.retain(run);
+void put_back(gcb_tracker* tracker, const dirty_set& set, address_range handed_out) {
+  tracker->visit([&](auto& t) {
+    for (const address_range run : set.between(0, handed_out.begin)) t.retain(run);
+    for (const address_range run : set.between(handed_out.end, ~std::uintptr_t{0})) t.retain(run);
+  });
 }
 
-void reset(write_tracker& tracker, address_range region) {
-  put_back(tracker, tracker.collect(region), region);
+dirty_set collect(gcb_tracker* tracker, address_range region) {
+  return tracker->visit([&](auto& t) { return t.collect(region); });
+}
+dirty_set peek(gcb_tracker* tracker, address_range region) {
+  return tracker->visit([&](auto& t) { return t.peek(region); });
+}
+
+void reset(gcb_tracker* tracker, address_range region) {
+  put_back(tracker, collect(tracker, region), region);
 }
 
 }  // namespace
@@ -32,7 +40,7 @@ extern "C" {
 
 int gcb_watch_writes(gcb_tracker* tracker, void* base, size_t bytes, gcb_error* why) {
   const int failed = gcb_add_arena(tracker, base, bytes, why);
-  if (failed == 0) reset(tracker->tracker, {base, bytes});
+  if (failed == 0) reset(tracker, {base, bytes});
   return failed;
 }
 
@@ -41,11 +49,10 @@ int gcb_get_write_watch(gcb_tracker* tracker, uint32_t flags, void* base, size_t
   if (addresses == nullptr || count == nullptr || granularity == nullptr) return EINVAL;
   const std::size_t page = gcbarrier::kernel::page_size();
   const address_range region = address_range(base, bytes).widened_to(page);
-  if ((flags & ~GCB_WRITE_WATCH_RESET) != 0 || *count == 0 || !watched(tracker->tracker, region))
-    return EINVAL;
+  if ((flags & ~GCB_WRITE_WATCH_RESET) != 0 || *count == 0 || !watched(tracker, region)) return EINVAL;
 
   const bool resetting = (flags & GCB_WRITE_WATCH_RESET) != 0;
-  const dirty_set written = resetting ? tracker->tracker.collect(region) : tracker->tracker.peek(region);
+  const dirty_set written = resetting ? collect(tracker, region) : peek(tracker, region);
   const std::uintptr_t room = *count;
   std::uintptr_t found = 0;
   std::uintptr_t reached = region.end;  // before this, everything written was handed out
@@ -56,7 +63,7 @@ int gcb_get_write_watch(gcb_tracker* tracker, uint32_t flags, void* base, size_t
     reached = at;
     break;
   }
-  if (resetting) put_back(tracker->tracker, written, {region.begin, reached});
+  if (resetting) put_back(tracker, written, {region.begin, reached});
   *count = found;
   *granularity = static_cast<uint32_t>(page);
   return 0;
@@ -64,8 +71,8 @@ int gcb_get_write_watch(gcb_tracker* tracker, uint32_t flags, void* base, size_t
 
 int gcb_reset_write_watch(gcb_tracker* tracker, void* base, size_t bytes) {
   const address_range region = address_range(base, bytes).widened_to(gcbarrier::kernel::page_size());
-  if (!watched(tracker->tracker, region)) return EINVAL;
-  reset(tracker->tracker, region);
+  if (!watched(tracker, region)) return EINVAL;
+  reset(tracker, region);
   return 0;
 }
 

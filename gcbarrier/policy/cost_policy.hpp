@@ -55,9 +55,12 @@ class cost_policy {
     }
   }
 
-  // With this machine's costs; with the defaults where they cannot be measured.
+  // With this machine's costs; with the defaults where they cannot be measured. Nor are they where measuring
+  // would forget what another tracker of the process waits for, or call what a sandbox may kill for.
   template <mechanism M>
   static cost_policy fit(M& mechanism, kernel::system_calls calls) {
+    const mechanism_traits traits = mechanism.traits();
+    if (traits.clears_whole_process || traits.adopted) return cost_policy();
     const result<cost_model> measured = calibrate(mechanism, calls);
     return cost_policy(measured ? *measured : cost_model{});
   }

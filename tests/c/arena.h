@@ -20,6 +20,9 @@ static char* page_of(char* memory, size_t number) {
   return memory + number * gcb_page_size();
 }
 
+/* The policy that open_with() asks for. */
+static int policy = GCB_PROTECT_EVERYTHING;
+
 /* A tracker with that mechanism; null, and the case is skipped, where the machine does not have it. */
 static gcb_tracker* open_with(int mechanism) {
   static char line[256];
@@ -27,6 +30,7 @@ static gcb_tracker* open_with(int mechanism) {
   gcb_error why = GCB_ERROR_INIT;
   gcb_options options = GCB_OPTIONS_INIT;
   options.mechanism = mechanism;
+  options.policy = policy;
   if (gcb_open(&options, &tracker, &why) == 0) return tracker;
   gcb_describe(&why, line, sizeof line);
   check_why = line;

@@ -277,6 +277,49 @@ static void counters_count(int mechanism) {
   CLOSE();
 }
 
+static void only_what_pays_is_protected(int mechanism) {
+  policy = GCB_PROTECT_WHAT_PAYS;
+  gcb_tracker* const learning = open_with(mechanism);
+  policy = GCB_PROTECT_EVERYTHING;
+  gcb_tracker* const plain = open_with(mechanism);
+  REQUIRE(learning != NULL && plain != NULL);
+  enum { hot = 16, cycles = 60, learnt = 20 };
+  uint64_t armed[2] = {0, 0};
+  for (int i = 0; i < 2; ++i) {
+    gcb_tracker* const tracker = i == 0 ? learning : plain;
+    char* const memory = map_pages(PAGES);
+    gcb_dirty_set set;
+    REQUIRE(memory != NULL && gcb_add_arena(tracker, memory, PAGES * gcb_page_size(), NULL) == 0);
+    gcb_arm(tracker);
+    gcb_counters counters = GCB_COUNTERS_INIT;
+    uint64_t before = 0;
+    for (size_t cycle = 0; cycle < cycles; ++cycle) {
+      char* const cold = page_of(memory, hot + cycle % (PAGES - hot));
+      for (size_t page = 0; page < hot; ++page) *page_of(memory, page) = 1;
+      *cold = 1;
+      gcb_peek(tracker, &set);
+      CHECK(gcb_touches(&set, cold, 1));
+      for (size_t page = 0; page < hot; ++page) CHECK(gcb_contains(&set, page_of(memory, page)));
+      gcb_found_young(tracker, memory, hot * gcb_page_size());
+      gcb_arm(tracker);
+      gcb_read_counters(tracker, &counters);
+      if (cycle == learnt) before = counters.pages_armed;
+    }
+    armed[i] = counters.pages_armed - before;
+    /* Once nobody writes any more, all of it is protected in the end. */
+    for (int cycle = 0; cycle < 300; ++cycle) {
+      gcb_peek(tracker, &set);
+      gcb_arm(tracker);
+    }
+    gcb_collect(tracker, &set);
+    CHECK(IS_EMPTY(&set));
+    gcb_close(tracker);
+    CHECK(munmap(memory, PAGES * gcb_page_size()) == 0);
+  }
+  CHECK(armed[1] >= (uint64_t)hot * (cycles - learnt - 1) || mechanism == GCB_MPROTECT);
+  CHECK(armed[0] < armed[1] / 2 || mechanism == GCB_MPROTECT);
+}
+
 static void probing_agrees_with_opening(int mechanism) {
   gcb_error why = GCB_ERROR_INIT;
   const int obstacle = gcb_probe(mechanism, &why);
@@ -317,6 +360,10 @@ static void options_are_checked(int unused) {
   CHECK(gcb_open(&options, &tracker, &why) == EINVAL && why.code == EINVAL && tracker == NULL);
   options.mechanism = -1;
   CHECK(gcb_open(&options, &tracker, NULL) == EINVAL);
+  options.mechanism = GCB_BEST;
+  options.policy = 2;
+  CHECK(gcb_open(&options, &tracker, &why) == EINVAL && tracker == NULL &&
+        strstr(why.advice, "policy") != NULL);
   CHECK(gcb_probe(4, &why) == GCB_OTHER && why.code == EINVAL);
   CHECK(strcmp(gcb_mechanism_name(4), "unknown") == 0 && strcmp(gcb_mechanism_name(GCB_BEST), "best") == 0);
   CHECK(strcmp(gcb_mechanism_name(GCB_MPROTECT), "mprotect") == 0);
@@ -418,6 +465,7 @@ int main(void) {
     if (mechanism == GCB_UFFD_ASYNC) RUN(lost_tracking_widens, mechanism);
     RUN(arenas_are_checked, mechanism);
     RUN(counters_count, mechanism);
+    if (mechanism != GCB_SOFT_DIRTY) RUN(only_what_pays_is_protected, mechanism);
   }
   RUN(the_best_is_chosen_and_says_why, 0);
   RUN(options_are_checked, 0);

@@ -16,6 +16,8 @@ class driver {
   driver(fuzz::bytes input, char* memory) : input_(input), memory_(memory), page_(gcb_page_size()) {
     gcb_options options = GCB_OPTIONS_INIT;
     options.mechanism = input_.flip() ? GCB_UFFD_ASYNC : GCB_MPROTECT;
+    // Seldom, as it measures its costs when it is opened.
+    if (input_.below(8) == 1) options.policy = GCB_PROTECT_WHAT_PAYS;
     gcb_error why = GCB_ERROR_INIT;
     if (gcb_open(&options, &tracker_, input_.flip() ? &why : nullptr) != 0) tracker_ = nullptr;
   }
@@ -102,6 +104,7 @@ class driver {
       case 9: {
         const argument one = anything();
         gcb_retain(tracker_, one.base, one.bytes);
+        gcb_found_young(tracker_, one.base, one.bytes);
         break;
       }
       case 10: {
