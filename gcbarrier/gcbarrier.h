@@ -238,6 +238,14 @@ GCB_API void gcb_arm(gcb_tracker* tracker);
 /// next call: an error code; 0 where the answer is exact to the page.
 GCB_API int gcb_problem(const gcb_tracker* tracker, gcb_error* why);
 
+/// Moves memory that was in none of the last `clean_sets` sets to huge pages, block by block, until
+/// `nanoseconds` are used up; no block is begun later, and one takes about half a millisecond. Where it ends
+/// the next call goes on. With the world stopped, between gcb_peek() and gcb_arm(). It may also run while
+/// mutators do, and then the next set has the blocks that were moved whole. Returns how many were. What the
+/// kernel refuses to move stays on small pages and is no error; so does everything with a mechanism other
+/// than uffd_async. Pays for large heaps that are seldom written: see docs/policy.md.
+GCB_API size_t gcb_collapse_cold(gcb_tracker* tracker, uint64_t nanoseconds, unsigned clean_sets);
+
 /// @}
 /// @name What the kernel cannot know
 /// @{

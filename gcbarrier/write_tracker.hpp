@@ -20,6 +20,7 @@
 #include "mechanism/any_mechanism.hpp"
 #include "mechanism/mechanism.hpp"
 #include "page_bitmap.hpp"
+#include "policy/cold_blocks.hpp"
 #include "policy/policy.hpp"
 #include "run_list.hpp"
 #include "version.hpp"
@@ -34,6 +35,12 @@ struct tracker_counters {
   std::uint64_t pages_armed = 0;    // newly protected
   std::uint64_t system_calls = 0;
   std::uint64_t nanoseconds = 0;  // in collect(), peek() and arm()
+};
+
+// What collapse_cold() may do.
+struct collapse_limits {
+  std::uint64_t nanoseconds = 5'000'000;  // no block is begun later; one takes about half a millisecond
+  std::uint32_t clean_sets = 32;          // only blocks that were in none of so many sets
 };
 
 // The promise: for every write to an arena that completed before collect() was called, its page is in that
@@ -185,6 +192,44 @@ class basic_write_tracker {
     scanned_all_ = false;
   }
 
+  // ---- huge pages ----
+
+  // Moves memory that is seldom written to huge pages, block by block, until the time is up: those cost a
+  // tenth in a scan, and the program's own accesses miss the TLB less often. Where it ends the next call goes
+  // on. Returns how many blocks of huge_page_bytes() were moved. What the kernel refuses to collapse stays on
+  // small pages and is no error; so does everything with a mechanism other than uffd_async.
+  //
+  // With the world stopped, between peek() and arm(). It may also run while mutators do, but then, as their
+  // writes to a block that is being moved are seen in no other way, the next set has those blocks whole.
+  //
+  // It pays by the scan alone after some hundred collections. The first write to a protected huge page splits
+  // it, which costs as much as ten to forty faults; a block to which that happened waits twice as long.
+  std::size_t collapse_cold(const collapse_limits& limits = {}) {
+    if constexpr (!collapsing_mechanism<Mechanism>) {
+      return 0;
+    } else {
+      const stopwatch clock(counters_.nanoseconds);
+      problem_ = {};
+      if (in_child()) start_over();
+      const std::uintptr_t from = collapse_from_;
+      std::size_t moved = 0;
+      for (const address_range round :
+           {address_range{from, ~std::uintptr_t{0}}, address_range{std::uintptr_t{0}, from}}) {
+        for (arena& one : arenas_) {
+          const address_range part = round.intersection(one.range);
+          for (collapse_from_ = part.begin; !one.lost;) {
+            const address_range block = one.blocks.next_ripe({collapse_from_, part.end}, limits.clean_sets);
+            if (block.empty()) break;
+            if (clock.passed() >= limits.nanoseconds) return moved;
+            collapse_from_ = block.end;
+            if (collapse(one, block)) ++moved;
+          }
+        }
+      }
+      return moved;
+    }
+  }
+
   // ---- what the kernel cannot know ----
 
   // The pages that this range touches are in the next set though nobody writes them: they still hold pointers
@@ -278,12 +323,13 @@ class basic_write_tracker {
   struct arena {
     arena() = default;
     explicit arena(kernel::system_calls calls)
-        : reported(calls), retained(calls), always(calls), history(calls) {}
+        : reported(calls), retained(calls), always(calls), blocks(calls), history(calls) {}
 
     address_range range;
     page_bitmap reported;  // beside what the mechanism says: in every set until the next arming
     page_bitmap retained;  // joins `reported` at the next set
     page_bitmap always;
+    cold_blocks blocks;
     bool lost = false;  // must be attached again before the mechanism's word counts
     error loss;         // why all of it counts as written, until the next arming
     [[no_unique_address]] typename Policy::history history;
@@ -296,6 +342,7 @@ class basic_write_tracker {
         if (const error why = bits->cover(to, kernel::page_size())) return why;
       }
       if (known_end > to.end) known_end = to.end;
+      if (const error why = blocks.cover(to)) return why;
       return history.cover(to);
     }
     void clear_bits() {
@@ -319,6 +366,7 @@ class basic_write_tracker {
     ~stopwatch() { sum_ += now() - start_; }
     stopwatch(const stopwatch&) = delete;
     stopwatch& operator=(const stopwatch&) = delete;
+    [[nodiscard]] std::uint64_t passed() const { return now() - start_; }
 
    private:
     static std::uint64_t now() {
@@ -446,6 +494,7 @@ class basic_write_tracker {
       // What is retained after a peek() is for the next cycle, though another peek() shows it already.
       if (!peeked_) one.retained.clear();
     }
+    note_cold(within);
     const dirty_set answer(with_reported(within));
     ++counters_.collections;
     for (arena& one : arenas_) {
@@ -475,6 +524,42 @@ class basic_write_tracker {
       if (const error again = mechanism_.protect(one.range)) lose(one, again);
     }
     problem_ = why;
+  }
+
+  // What was not written becomes colder, when all of it was looked at.
+  void note_cold(address_range within) {
+    if constexpr (collapsing_mechanism<Mechanism>) {
+      for (arena& one : arenas_) {
+        if (within.contains(one.range)) one.blocks.next_set();
+        one.blocks.note_written(dirty_set(scanned_.runs()).between(one.range.begin, one.range.end));
+        if (one.lost) one.blocks.note_written(dirty_set({&one.range, 1}));
+      }
+    }
+  }
+
+  // Whether the block lies on a huge page now and did not before.
+  bool collapse(arena& one, address_range block) {
+    const result<block_pages> now = mechanism_.pages_of(block);
+    if (!now) {
+      lose(one, now.error());
+      return false;
+    }
+    if (*now == block_pages::huge) one.blocks.note_huge(block);
+    if (*now == block_pages::other) one.blocks.note_refused(block);
+    if (*now != block_pages::small || !one.blocks.note_small(block)) return false;
+    // Before the first page is unprotected: from then on a write to it would be forgotten.
+    one.reported.set(block);
+    const result<bool> moved = mechanism_.collapse(block);
+    if (!moved) {
+      lose(one, moved.error());
+      return false;
+    }
+    if (*moved) {
+      one.blocks.note_huge(block);
+    } else {
+      one.blocks.note_refused(block);
+    }
+    return *moved;
   }
 
   error read_and_rearm(arena& one, address_range part) {
@@ -570,9 +655,10 @@ class basic_write_tracker {
   run_list united_;
   tracker_counters counters_;
   error problem_;
-  error must_reopen_;         // why the mechanism needs new descriptors; no error: it does not
-  bool peeked_ = false;       // since the last arm(), or collect() of everything
-  bool scanned_all_ = false;  // scanned_ is that of a peek() at everything since the last arming
+  std::uintptr_t collapse_from_ = 0;  // where the last collapse_cold() came to
+  error must_reopen_;                 // why the mechanism needs new descriptors; no error: it does not
+  bool peeked_ = false;               // since the last arm(), or collect() of everything
+  bool scanned_all_ = false;          // scanned_ is that of a peek() at everything since the last arming
 };
 
 struct tracker_options {

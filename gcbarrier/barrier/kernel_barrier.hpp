@@ -10,6 +10,7 @@
 #include "../address_range.hpp"
 #include "../dirty_set.hpp"
 #include "../error.hpp"
+#include "../kernel/mapped_array.hpp"
 #include "../kernel/system_calls.hpp"
 #include "../mechanism/mechanism.hpp"
 #include "../policy/policy.hpp"
@@ -47,17 +48,21 @@ class kernel_barrier {
 
   void store(void** slot, void* value) { *slot = value; }
 
-  // Memory that follows the last arena extends it, so that a heap may grow step by step without a system call
-  // for every step at each collection.
+  // Memory that follows an arena extends it, so that a heap may grow step by step without a system call for
+  // every step at each collection.
   error add_arena(address_range range) {
-    if (last_.end == range.begin && !last_.empty()) {
+    for (address_range& before : arenas_) {
+      if (before.end != range.begin) continue;
       const error why =
-          tracker_.resize_arena(reinterpret_cast<const void*>(last_.begin), range.end - last_.begin);
-      if (!why) last_.end = range.end;
+          tracker_.resize_arena(reinterpret_cast<const void*>(before.begin), range.end - before.begin);
+      if (!why) before.end = range.end;
       return why;
     }
+    if (arenas_.size() == arenas_.capacity()) {
+      if (const error why = arenas_.reserve(arenas_.empty() ? 64 : 2 * arenas_.size())) return why;
+    }
     const error why = tracker_.add_arena(range);
-    if (!why) last_ = range;
+    if (!why) arenas_.push_back(range);
     return why;
   }
 
@@ -66,6 +71,11 @@ class kernel_barrier {
   // Optional in the concept of a barrier: a search of these pages of the set found a pointer into the
   // nursery.
   void found_young(address_range range) requires(Policy::selects) { tracker_.found_young(range); }
+  // Optional too, before rearm(): cold memory goes to huge pages; see the tracker. Returns how many blocks
+  // did.
+  std::size_t collapse_cold(const collapse_limits& limits) requires(collapsing_mechanism<Mechanism>) {
+    return tracker_.collapse_cold(limits);
+  }
   void rearm() { tracker_.arm(); }
   [[nodiscard]] std::size_t granule() const { return kernel::page_size(); }
 
@@ -75,7 +85,7 @@ class kernel_barrier {
   explicit kernel_barrier(tracker_type tracker) : tracker_(std::move(tracker)) {}
 
   tracker_type tracker_;
-  address_range last_;
+  kernel::mapped_array<address_range> arenas_;
 };
 static_assert(write_barrier<kernel_barrier<uffd_async>>);
 

@@ -233,6 +233,9 @@ void gcb_peek_range(gcb_tracker* tracker, const void* base, size_t bytes, gcb_di
 void gcb_arm(gcb_tracker* tracker) {
   tracker->visit([&](auto& t) { return t.arm(); });
 }
+size_t gcb_collapse_cold(gcb_tracker* tracker, uint64_t nanoseconds, unsigned clean_sets) {
+  return tracker->visit([&](auto& t) { return t.collapse_cold({nanoseconds, clean_sets}); });
+}
 int gcb_problem(const gcb_tracker* tracker, gcb_error* why) {
   return report(tracker->visit([&](auto& t) { return t.problem(); }), why);
 }

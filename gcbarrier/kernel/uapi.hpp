@@ -114,6 +114,10 @@ static_assert(sizeof(pm_scan_arg) == 96, "the kernel refuses any other size");
 
 inline constexpr unsigned long ioctl_pagemap_scan = _IOWR('f', 16, pm_scan_arg);
 
+// ---- madvise ----
+
+inline constexpr int advice_collapse = 25;  // Linux 6.1
+
 // ---- /proc/<pid>/pagemap entries and clear_refs, the older soft-dirty interface ----
 
 inline constexpr std::uint64_t pagemap_soft_dirty = std::uint64_t{1} << 55;

@@ -3,6 +3,7 @@
 #define GCBARRIER_MECHANISM_ANY_MECHANISM_HPP
 
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -65,6 +66,23 @@ class any_mechanism {
   error unprotect(address_range range) {
     return std::visit([=](auto& m) { return m.unprotect(range); }, chosen_);
   }
+  // Where the chosen one cannot collapse, no block is fit for it.
+  result<block_pages> pages_of(address_range block) {
+    return std::visit(
+        [=](auto& m) -> result<block_pages> {
+          if constexpr (collapsing_mechanism<std::remove_reference_t<decltype(m)>>) return m.pages_of(block);
+          return block_pages::other;
+        },
+        chosen_);
+  }
+  result<bool> collapse(address_range block) {
+    return std::visit(
+        [=](auto& m) -> result<bool> {
+          if constexpr (collapsing_mechanism<std::remove_reference_t<decltype(m)>>) return m.collapse(block);
+          return false;
+        },
+        chosen_);
+  }
   error reopen() {
     return std::visit([](auto& m) { return m.reopen(); }, chosen_);
   }
@@ -77,7 +95,7 @@ class any_mechanism {
   }
   std::variant<uffd_async, soft_dirty, mprotect_segv> chosen_;
 };
-static_assert(mechanism<any_mechanism>);
+static_assert(collapsing_mechanism<any_mechanism>);
 
 GCBARRIER_NAMESPACE_END
 

@@ -43,6 +43,9 @@ struct mechanism_traits {
   bool adopted = false;       // uses the descriptors that it was given and must open no file
 };
 
+// What a block of memory lies on that a huge page could cover.
+enum class block_pages : std::uint8_t { small, huge, other };  // other: in part not there, or a mixture
+
 // What a mechanism has done so far.
 struct mechanism_counters {
   std::uint64_t system_calls = 0;
@@ -70,6 +73,13 @@ concept mechanism = std::movable<M> && requires(M m, const M c, address_range ra
   // Begins anew with nothing attached: in a forked child, or after descriptors were closed behind its back.
   { m.reopen() } -> std::same_as<error>;
   { c.counters() } -> std::same_as<mechanism_counters>;
+};
+
+// One that can move a block to a huge page and go on tracking it: see uffd_async.
+template <class M>
+concept collapsing_mechanism = mechanism<M> && requires(M m, address_range block) {
+  { m.pages_of(block) } -> std::same_as<result<block_pages>>;
+  { m.collapse(block) } -> std::same_as<result<bool>>;
 };
 
 GCBARRIER_NAMESPACE_END

@@ -320,6 +320,32 @@ static void only_what_pays_is_protected(int mechanism) {
   CHECK(armed[0] < armed[1] / 2 || mechanism == GCB_MPROTECT);
 }
 
+static void cold_memory_goes_to_huge_pages(int mechanism) {
+  gcb_tracker* const tracker = open_with(mechanism);
+  REQUIRE(tracker != NULL);
+  const size_t huge = gcb_page_size() * gcb_page_size() / 8;
+  char* const memory = map_pages(2 * huge / gcb_page_size()); /* at least one whole block */
+  gcb_dirty_set set;
+  REQUIRE(memory != NULL);
+  memset(memory, 1, 2 * huge);
+  REQUIRE(gcb_add_arena(tracker, memory, 2 * huge, NULL) == 0);
+  gcb_arm(tracker);
+  for (int cycle = 0; cycle < 3; ++cycle) {
+    gcb_peek(tracker, &set);
+    CHECK(IS_EMPTY(&set));
+    const size_t moved = gcb_collapse_cold(tracker, UINT64_MAX, 2);
+    CHECK((moved > 0) == (mechanism == GCB_UFFD_ASYNC && cycle == 1));
+    CHECK(gcb_problem(tracker, NULL) == 0);
+    gcb_arm(tracker);
+  }
+  for (size_t at = 0; at < 2 * huge; at += huge / 2) memory[at] = 2;
+  gcb_collect(tracker, &set);
+  for (size_t at = 0; at < 2 * huge; at += huge / 2) CHECK(gcb_contains(&set, memory + at));
+  CHECK(gcb_dirty_bytes(&set) == 4 * gcb_page_size());
+  gcb_close(tracker);
+  CHECK(munmap(memory, 2 * huge) == 0);
+}
+
 static void probing_agrees_with_opening(int mechanism) {
   gcb_error why = GCB_ERROR_INIT;
   const int obstacle = gcb_probe(mechanism, &why);
@@ -465,6 +491,7 @@ int main(void) {
     if (mechanism == GCB_UFFD_ASYNC) RUN(lost_tracking_widens, mechanism);
     RUN(arenas_are_checked, mechanism);
     RUN(counters_count, mechanism);
+    RUN(cold_memory_goes_to_huge_pages, mechanism);
     if (mechanism != GCB_SOFT_DIRTY) RUN(only_what_pays_is_protected, mechanism);
   }
   RUN(the_best_is_chosen_and_says_why, 0);

@@ -115,6 +115,7 @@ class driver {
       case 11: {
         const argument one = anything();
         (void)gcb_expect_writes(tracker_, one.base, one.bytes, &why);
+        (void)gcb_collapse_cold(tracker_, input_.next(), input_.next());
         break;
       }
       case 12: {
