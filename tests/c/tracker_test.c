@@ -400,7 +400,7 @@ static void structs_may_grow(int unused) {
   (void)unused;
   struct {
     gcb_options known;
-    int unknown;
+    uint64_t unknown; /* as wide as it is aligned: padding would be unknown bytes too, of any value */
   } newer = {GCB_OPTIONS_INIT, 0};
   gcb_tracker* tracker = NULL;
   newer.known.size = sizeof newer;
