@@ -1,4 +1,5 @@
-// A generational collector over any write barrier: bump nursery, mark-sweep old space, precise roots.
+// A generational collector over any write barrier: copying nursery, mark-sweep old space, precise roots. What
+// it does step by step stands in docs/heap.md; here is the order of the steps, each in a file of its own.
 #ifndef GCHEAP_COLLECTOR_HPP
 #define GCHEAP_COLLECTOR_HPP
 
@@ -11,19 +12,24 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <utility>
 
 #include "collector_options.hpp"
 #include "evacuation.hpp"
+#include "growth.hpp"
 #include "mark.hpp"
 #include "object.hpp"
 #include "observer.hpp"
+#include "references.hpp"
 #include "remembered_set.hpp"
 #include "roots.hpp"
 #include "space.hpp"
 #include "statistics.hpp"
 #include "stopwatch.hpp"
+#include "torture.hpp"
+#include "verify.hpp"
 
 namespace gcheap {
 
@@ -38,11 +44,19 @@ class collector {
   template <class Factory>
   static gcbarrier::result<std::unique_ptr<collector>> open(const collector_options& options,
                                                             Factory make_barrier) {
-    auto memory = space::open(options.nursery_bytes, options.old_bytes, gcbarrier::two_part_barrier<Barrier>);
+    if (options.promotion_age > object::oldest_age) {
+      return gcbarrier::error{"open a heap", EINVAL, {}, "the promotion age must be at most 15"};
+    }
+    auto memory = space::open(options.nursery_bytes, options.old_bytes, gcbarrier::two_part_barrier<Barrier>,
+                              options.promotion_age == 0 ? 0 : options.survivor_bytes);
     if (!memory) return memory.error();
     auto barrier = make_barrier((*memory)->range(), (*memory)->young.range());
     if (!barrier) return barrier.error();
-    return std::unique_ptr<collector>(new collector(options, std::move(*memory), std::move(*barrier)));
+    std::unique_ptr<collector> made(new collector(options, std::move(*memory), std::move(*barrier)));
+    if (options.conservative_stack) {
+      if (const gcbarrier::error why = made->references_.ambiguous.add_this_stack()) return why;
+    }
+    return made;
   }
 
   // A new T, whose T::kind is its type; `length` elements where that has a tail. Null when the heap is out of
@@ -54,9 +68,9 @@ class collector {
   }
   [[nodiscard]] object* allocate(const type& kind, std::size_t length = 0) {
     const std::size_t bytes = object_bytes(kind, length);
-    if (bytes > large_bytes_) return allocate_large(kind, length, bytes);
+    if (bytes > simple_bytes_) return allocate_otherwise(kind, length, bytes);
     void* const fresh = space_->young.allocate(bytes);
-    if (fresh == nullptr) return allocate_after_collection(kind, length, bytes);
+    if (fresh == nullptr) return after_finalizers(allocate_after_collection(kind, length, bytes));
     return initialised(fresh, kind, length, bytes);
   }
 
@@ -80,13 +94,25 @@ class collector {
     }
   }
 
-  void collect_minor() { collect(false); }
-  void collect_full() { collect(true); }
+  void collect_minor() { collect_for_mutator(false); }
+  void collect_full() { collect_for_mutator(true); }
 
   // Null: nobody. Whoever watches stays until then, or longer than this.
   void observe(observer* watching) { observer_ = watching; }
 
+  // Handles: root<T>(heap.roots()), weak<T>(heap.weak_references()), pinned<T>(heap.pins()).
   [[nodiscard]] gcheap::roots& roots() { return roots_; }
+  [[nodiscard]] gcheap::weak_references& weak_references() { return references_.weak; }
+  [[nodiscard]] gcheap::pins& pins() { return references_.pinned; }
+  [[nodiscard]] gcheap::ambiguous_roots& ambiguous_roots() { return references_.ambiguous; }
+  // Has `call` called with the object when nothing else leads to it any more; finalizers.hpp says when.
+  template <class T>
+  void finalize(T* o, std::function<void(T*)> call) {
+    references_.finalizable.add(reinterpret_cast<object*>(o), [call = std::move(call)](object* dying) {
+      call(reinterpret_cast<T*>(dying));
+    });
+  }
+
   [[nodiscard]] const gcheap::statistics& statistics() const { return statistics_; }
   [[nodiscard]] std::size_t old_live_bytes() const { return space_->old->live_bytes(); }
   [[nodiscard]] std::size_t old_held_bytes() const { return space_->old->held_bytes(); }
@@ -99,10 +125,12 @@ class collector {
       : options_(options),
         space_(std::move(memory)),
         barrier_(std::move(barrier)),
-        evacuation_(space_->young, *space_->old),
+        evacuation_(space_->young, *space_->old, options.promotion_age),
         remembered_(barrier_, *space_, statistics_, options.verify),
-        next_full_bytes_(options.first_full_bytes),
-        large_bytes_(std::min(std::size_t{32} << 10, options.nursery_bytes / 8)) {
+        growth_(options.first_full_bytes, options.growth),
+        torture_(options.torture),
+        large_bytes_(std::min(std::size_t{32} << 10, options.nursery_bytes / 8)),
+        simple_bytes_(torture_.is_on() ? 0 : large_bytes_) {
     space_->old->on_growth([this](gcbarrier::address_range fresh) {
       if constexpr (gcbarrier::two_part_barrier<Barrier>) {
         if (space_->old->scattered_range().contains(fresh)) return barrier_.add_scattered_arena(fresh);
@@ -122,16 +150,52 @@ class collector {
   }
 
   object* allocate_after_collection(const type& kind, std::size_t length, std::size_t bytes) {
+    if (object* const fresh = allocate_beside_crowd(kind, length, bytes)) return fresh;
     collect(false);
-    void* const fresh = space_->young.allocate(bytes);
-    return fresh == nullptr ? nullptr : initialised(fresh, kind, length, bytes);
+    if (void* const fresh = space_->young.allocate(bytes)) return initialised(fresh, kind, length, bytes);
+    crowd_allowance_ = options_.nursery_bytes;
+    return allocate_beside_crowd(kind, length, bytes);
+  }
+
+  // What stays in the nursery can fill it. Then as much is born old as would otherwise be born there, before
+  // the next collection. Null: not now.
+  object* allocate_beside_crowd(const type& kind, std::size_t length, std::size_t bytes) {
+    if (bytes > crowd_allowance_) return nullptr;
+    crowd_allowance_ -= bytes;
+    object* const fresh = space_->old->allocate_zeroed(kind, bytes);
+    return fresh == nullptr ? nullptr : with_header(fresh, kind, length);
+  }
+
+  object* allocate_otherwise(const type& kind, std::size_t length, std::size_t bytes) {
+    if (torture_.is_on()) {
+      const torture::collection due = torture_.next();
+      if (due != torture::collection::none) collect(due == torture::collection::full);
+    }
+    if (bytes > large_bytes_) return after_finalizers(allocate_large(kind, length, bytes));
+    if (void* const fresh = space_->young.allocate(bytes)) {
+      return after_finalizers(initialised(fresh, kind, length, bytes));
+    }
+    return after_finalizers(allocate_after_collection(kind, length, bytes));
+  }
+
+  // A collection on the way may have found something to finalize.
+  object* after_finalizers(object* fresh) {
+    if (!references_.finalizable.due()) return fresh;
+    const root<object> kept(roots_, fresh);
+    references_.finalizable.run(roots_);
+    return kept;
+  }
+
+  void collect_for_mutator(bool full) {
+    collect(full);
+    references_.finalizable.run(roots_);
   }
 
   // Large objects are born old, as copying them costs more than it saves.
   object* allocate_large(const type& kind, std::size_t length, std::size_t bytes) {
     if (bytes > space_->old->range().bytes()) return nullptr;
     bool collected = false;
-    if (space_->old->live_bytes() + bytes > next_full_bytes_) {
+    if (growth_.is_full_due(space_->old->live_bytes() + bytes)) {
       collect(true);
       collected = true;
     }
@@ -147,18 +211,23 @@ class collector {
   // all that the collector and its allocator write before it is not remembered.
   void collect(bool full) {
     std::uint64_t start = now();
+    crowd_allowance_ = 0;
     remembered_.find();
     if (observer_ != nullptr) {
       start += observed([&] { observer_->found(barrier_.written(), remembered_.slots()); });
     }
+    evacuation_.begin();
+    references_.pin(*space_, evacuation_);
     evacuate();
-    full = full || !evacuation_.complete() || space_->old->live_bytes() > next_full_bytes_;
+    full = full || !evacuation_.complete() || growth_.is_full_due(space_->old->live_bytes());
     if (full) {
       mark_and_sweep();
       if (!evacuation_.complete()) evacuate_again();
     }
     remembered_.retain(evacuation_.young_slots());
-    if (evacuation_.complete()) space_->young.reset();
+    count_evacuated();
+    evacuation_.end();
+    if (options_.verify) statistics_.verify_ns += timed([&] { verify_pointers(); });
     statistics_.rearm_ns += timed([&] { barrier_.rearm(); });
     const std::uint64_t pause = now() - start;
     statistics_.pauses.push_back({start, pause, full});
@@ -176,42 +245,69 @@ class collector {
 
   void evacuate() {
     statistics_.promote_ns += timed([&] {
-      evacuation_.begin();
       roots_.each([&](void** slot) { evacuation_.update(slot); });
       for (void** const slot : remembered_.slots()) evacuation_.update(slot);
       evacuation_.drain();
+      references_.update(*space_, evacuation_);
     });
-    statistics_.promoted_bytes += evacuation_.promoted_bytes();
-    statistics_.promoted_objects += evacuation_.promoted_objects();
   }
 
-  // After a sweep made room. Of the slots that still pointed to the nursery, those of dead objects are gone.
+  // After a sweep made room.
   void evacuate_again() {
-    remembered_.assign_live(evacuation_.young_slots());
+    remembered_.assign(evacuation_.young_slots());
+    evacuation_.begin_again();
     evacuate();
+  }
+
+  void count_evacuated() {
+    statistics_.promoted_bytes += evacuation_.promoted().bytes;
+    statistics_.promoted_objects += evacuation_.promoted().objects;
+    statistics_.survivor_bytes += evacuation_.survived().bytes;
+    statistics_.survivor_objects += evacuation_.survived().objects;
+    statistics_.early_objects += evacuation_.overflowed().objects;
+    statistics_.pinned_objects += evacuation_.pinned();
+  }
+
+  void verify_pointers() {
+    const object_check check(*space_);
+    const auto count = [&](const void* target) {
+      statistics_.dangling_slots += check.passes(target) ? 0 : 1;
+    };
+    statistics_.dangling_slots += check.dangling_slots();
+    roots_.each([&](void** slot) { count(*slot); });
+    references_.each([&](void** slot) { count(*slot); });
+    references_.ambiguous.each(count);
   }
 
   void mark_and_sweep() {
     statistics_.sweep_ns += timed([&] {
-      marker(space_->marks, space_->range()).mark_from(roots_);
+      marker marks(space_->marks, space_->range());
+      roots_.each([&](void** slot) { marks.mark(*slot); });
+      references_.mark(marks);
+      marks.drain();
+      references_.forget_unmarked(*space_, marks);
+      evacuation_.forget_unmarked(space_->marks);
       statistics_.swept_bytes += space_->old->sweep(space_->marks);
-      if (!evacuation_.complete()) space_->marks.clear_all(space_->young.range());
+      space_->marks.clear_all(space_->young.range());
     });
-    const auto due =
-        static_cast<std::size_t>(static_cast<double>(space_->old->live_bytes()) * options_.growth);
-    next_full_bytes_ = std::max(options_.first_full_bytes, due);
+    remembered_.forget_dead(evacuation_.young_slots());
+    growth_.full_collection_left(space_->old->live_bytes());
   }
 
   collector_options options_;
   std::unique_ptr<space> space_;
   Barrier barrier_;  // after the space: gone before its memory is
   gcheap::roots roots_;
+  references references_;
   evacuation evacuation_;
   gcheap::statistics statistics_;
   observer* observer_ = nullptr;
   remembered_set<Barrier> remembered_;
-  std::size_t next_full_bytes_;
+  growth_policy growth_;
+  torture torture_;
   std::size_t large_bytes_;
+  std::size_t crowd_allowance_ = 0;
+  std::size_t simple_bytes_;  // up to which an allocation needs nothing but room in the nursery
 };
 
 }  // namespace gcheap

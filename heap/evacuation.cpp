@@ -1,32 +1,55 @@
 #include "evacuation.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace gcheap {
 
 void evacuation::begin() {
-  staying_.clear();
   young_slots_.clear();
-  promoted_bytes_ = promoted_objects_ = 0;
+  promoted_ = survived_ = overflowed_ = {};
+}
+
+void evacuation::pin(object* young) {
+  if (young->is_staying()) return;
+  young->set_staying(true);
+  pinned_.push_back(young);
+  pending_.push_back(young);
 }
 
 object* evacuation::moved(object* from) {
   if (from->is_forwarded()) return from->forwarding();
-  if (from->is_staying()) return from;
+  if (from->is_staying() || young_.is_survivor(from)) return from;
   const std::size_t bytes = bytes_of(from);
-  object* const copy = old_.allocate(from->kind(), bytes);
-  if (copy == nullptr) {
-    from->set_staying(true);
-    staying_.push_back(from);
-    pending_.push_back(from);
-    return from;
+  if (from->age() < promotion_age_) {
+    if (object* const copy = survivor(from, bytes)) return copy;
   }
-  std::memcpy(static_cast<void*>(copy), from, bytes);
-  from->forward_to(copy);
-  promoted_bytes_ += bytes;
-  ++promoted_objects_;
-  pending_.push_back(copy);
+  if (object* const room = old_.allocate(from->kind(), bytes)) return copied(from, room, bytes, promoted_);
+  from->set_staying(true);
+  unplaced_.push_back(from);
+  pending_.push_back(from);
+  return from;
+}
+
+object* evacuation::survivor(object* from, std::size_t bytes) {
+  void* const room = young_.allocate_survivor(bytes);
+  if (room == nullptr) {
+    overflowed_.bytes += bytes;
+    ++overflowed_.objects;
+    return nullptr;
+  }
+  object* const copy = copied(from, static_cast<object*>(room), bytes, survived_);
+  copy->grow_older();
   return copy;
+}
+
+object* evacuation::copied(object* from, object* to, std::size_t bytes, counts& counted) {
+  std::memcpy(static_cast<void*>(to), from, bytes);
+  from->forward_to(to);
+  counted.bytes += bytes;
+  ++counted.objects;
+  pending_.push_back(to);
+  return to;
 }
 
 void evacuation::drain() {
@@ -35,7 +58,31 @@ void evacuation::drain() {
     pending_.pop_back();
     each_slot(o, [this](void** slot) { update(slot); });
   }
-  for (object* const o : staying_) o->set_staying(false);
+}
+
+void evacuation::forget_unmarked(const bitmap& marks) {
+  young_.each_survivor([&](object* o) {
+    if (!marks.test(o)) make_free({o, bytes_of(o)});
+  });
+  std::erase_if(unplaced_, [&](object* o) { return !marks.test(o); });
+}
+
+void evacuation::begin_again() {
+  young_slots_.clear();
+  for (object* const o : unplaced_) o->set_staying(false);
+  unplaced_.clear();
+  pending_ = pinned_;
+  young_.each_survivor([this](object* o) { pending_.push_back(o); });
+}
+
+void evacuation::end() {
+  for (object* const o : unplaced_) o->set_staying(false);
+  for (object* const o : pinned_) o->set_staying(false);
+  unplaced_.insert(unplaced_.end(), pinned_.begin(), pinned_.end());
+  std::sort(unplaced_.begin(), unplaced_.end());
+  young_.end_evacuation(unplaced_);
+  unplaced_.clear();
+  pinned_.clear();
 }
 
 }  // namespace gcheap

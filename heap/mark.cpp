@@ -2,12 +2,11 @@
 
 namespace gcheap {
 
-void marker::mark_from(roots& list) {
-  list.each([this](void** slot) { push(*slot); });
+void marker::drain() {
   while (!stack_.empty()) {
     object* const o = stack_.back();
     stack_.pop_back();
-    each_slot(o, [this](void** slot) { push(*slot); });
+    each_slot(o, [this](void** slot) { mark(*slot); });
   }
 }
 

@@ -8,7 +8,6 @@
 
 #include "bitmap.hpp"
 #include "object.hpp"
-#include "roots.hpp"
 
 namespace gcheap {
 
@@ -19,13 +18,13 @@ class marker {
   // Pointers to outside `heap` (null, constants) are passed over. `marks` covers `heap`.
   marker(bitmap& marks, gcbarrier::address_range heap) : marks_(marks), heap_(heap) {}
 
-  void mark_from(roots& list);
-
- private:
-  void push(void* target) {
+  void mark(void* target) {
     if (heap_.contains(target) && marks_.claim(target)) stack_.push_back(static_cast<object*>(target));
   }
+  // Marks all that was led to.
+  void drain();
 
+ private:
   bitmap& marks_;
   gcbarrier::address_range heap_;
   std::vector<object*> stack_;

@@ -2,6 +2,8 @@
 #ifndef GCHEAP_OBJECT_HPP
 #define GCHEAP_OBJECT_HPP
 
+#include <gcbarrier/address_range.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -12,28 +14,34 @@ namespace gcheap {
 
 inline constexpr std::size_t object_alignment = 16;
 
-// The header: the object's type, or while a minor collection runs, where the object went.
+// The header: the object's type and its age, or while a minor collection runs, where the object went.
 class object {
  public:
   [[nodiscard]] const type& kind() const {
-    return *reinterpret_cast<const type*>(word_ & ~flags);  // NOLINT(performance-no-int-to-ptr)
+    return *reinterpret_cast<const type*>(word_ & ~low_bits);  // NOLINT(performance-no-int-to-ptr)
   }
   void set_kind(const type& kind) { word_ = reinterpret_cast<std::uintptr_t>(&kind); }
 
   [[nodiscard]] bool is_forwarded() const { return (word_ & forwarded) != 0; }
   [[nodiscard]] object* forwarding() const {
-    return reinterpret_cast<object*>(word_ & ~flags);  // NOLINT(performance-no-int-to-ptr)
+    return reinterpret_cast<object*>(word_ & ~forwarded);  // NOLINT(performance-no-int-to-ptr)
   }
   void forward_to(object* copy) { word_ = reinterpret_cast<std::uintptr_t>(copy) | forwarded; }
 
-  // In the nursery to stay, as the old space has no room for it; until the end of the collection.
+  // A young object that this collection does not move: pinned, or the old space has no room for it.
   [[nodiscard]] bool is_staying() const { return (word_ & staying) != 0; }
   void set_staying(bool stays) { word_ = stays ? word_ | staying : word_ & ~staying; }
+
+  // How many collections it survived without being promoted, as far as that matters.
+  static constexpr unsigned oldest_age = 15;
+  [[nodiscard]] unsigned age() const { return static_cast<unsigned>(word_ / youngest & oldest_age); }
+  void grow_older() { word_ += youngest; }
 
  private:
   static constexpr std::uintptr_t forwarded = 1;
   static constexpr std::uintptr_t staying = 2;
-  static constexpr std::uintptr_t flags = 7;
+  static constexpr std::uintptr_t youngest = 4;  // the age 1
+  static constexpr std::uintptr_t low_bits = alignof(type) - 1;
 
   std::uintptr_t word_;
 };
@@ -84,6 +92,20 @@ inline std::size_t bytes_of(const object* o) {
 
 inline void** slot_at(object* o, std::size_t offset) {
   return reinterpret_cast<void**>(reinterpret_cast<char*>(o) + offset);
+}
+
+// What lies between young objects that stay where they are.
+inline constexpr type free_memory{"free memory", sizeof(variable_object), {}, tail::bytes};
+
+inline bool is_free(const object* o) {
+  return &o->kind() == &free_memory;
+}
+// Makes one object of free memory of it, a multiple of object_alignment; nothing where it is empty.
+inline void make_free(gcbarrier::address_range bytes) {
+  if (bytes.empty()) return;
+  auto* const o = reinterpret_cast<variable_object*>(bytes.begin);  // NOLINT(performance-no-int-to-ptr)
+  o->header.set_kind(free_memory);
+  o->length = bytes.bytes() - sizeof(variable_object);
 }
 
 // Calls f(slot) with every pointer slot of the object.

@@ -52,14 +52,14 @@ class remembered_set {
 
   [[nodiscard]] std::span<void** const> slots() const { return slots_; }
 
-  // Of these slots, those that lie in objects: after a sweep.
-  void assign_live(std::span<void** const> slots) {
-    slots_.clear();
-    for (void** const slot : slots) {
+  // After a sweep: forgets the slots that do not lie in objects.
+  void forget_dead(std::vector<void**>& slots) const {
+    std::erase_if(slots, [this](void** slot) {
       const object* const holder = space_.map.find(slot);
-      if (holder != nullptr && is_slot(holder, slot)) slots_.push_back(slot);
-    }
+      return holder == nullptr || !is_slot(holder, slot);
+    });
   }
+  void assign(std::span<void** const> slots) { slots_.assign(slots.begin(), slots.end()); }
 
   // Those of these slots that are old will be found by the next collection too.
   void retain(std::span<void** const> slots) {

@@ -6,12 +6,13 @@
 namespace gcheap {
 
 gcbarrier::result<std::unique_ptr<space>> space::open(std::size_t nursery_bytes, std::size_t old_bytes,
-                                                      bool scattered) {
+                                                      bool scattered, std::size_t survivor_bytes) {
   const auto memory = acquire_heap_memory(nursery_bytes, old_bytes, scattered);
   if (!memory) return memory.error();
   const std::uintptr_t end = memory->prefix.end;
-  const std::size_t page = 4096;
-  std::unique_ptr<space> made(new space(*memory, {end - (nursery_bytes + page - 1) / page * page, end}));
+  constexpr std::size_t page = young_space::page;
+  const std::size_t nursery = (nursery_bytes + page - 1) / page * page;
+  std::unique_ptr<space> made(new space(*memory, {end - nursery, end}, survivor_bytes));
   auto map = object_map::make(made->range());
   if (!map) return map.error();
   made->map = std::move(*map);

@@ -11,18 +11,19 @@
 
 #include "arena_pool.hpp"
 #include "bitmap.hpp"
-#include "nursery.hpp"
 #include "object_map.hpp"
 #include "old_space.hpp"
+#include "young_space.hpp"
 
 namespace gcheap {
 
 class space {
  public:
-  // The nursery is rounded up to pages, the old space to arena_step. `scattered`: with an arena, as large
-  // again, for objects of scattered types.
+  // The sizes are rounded up: the nursery to pages, the old space to arena_step. `scattered`: with an arena,
+  // as large again, for objects of scattered types. `survivor_bytes`: of the nursery.
   static gcbarrier::result<std::unique_ptr<space>> open(std::size_t nursery_bytes, std::size_t old_bytes,
-                                                        bool scattered = false);
+                                                        bool scattered = false,
+                                                        std::size_t survivor_bytes = 0);
   ~space();
   space(const space&) = delete;
   space& operator=(const space&) = delete;
@@ -30,13 +31,13 @@ class space {
   [[nodiscard]] gcbarrier::address_range range() const { return {young.range().begin, memory_.arena.end}; }
 
  private:
-  space(const heap_memory& memory, gcbarrier::address_range nursery_range)
-      : memory_(memory), young(nursery_range) {}
+  space(const heap_memory& memory, gcbarrier::address_range nursery, std::size_t survivor_bytes)
+      : memory_(memory), young(nursery, survivor_bytes) {}
 
   heap_memory memory_;
 
  public:
-  nursery young;
+  young_space young;
   object_map map;  // of the old objects
   bitmap marks;    // of both; all clear between collections
   std::unique_ptr<old_space> old;

@@ -36,12 +36,17 @@ struct statistics {
   std::uint64_t retained_slots = 0;  // that still did after the collection
   std::uint64_t promoted_bytes = 0;
   std::uint64_t promoted_objects = 0;
+  std::uint64_t survivor_bytes = 0;  // copied in the nursery
+  std::uint64_t survivor_objects = 0;
+  std::uint64_t early_objects = 0;   // promoted before their age, as there was no room for more survivors
+  std::uint64_t pinned_objects = 0;  // young ones that stayed where they were
   std::uint64_t swept_bytes = 0;
 
   std::uint64_t verified_collections = 0;
   std::uint64_t verified_slots =
       0;  // old slots that pointed into the nursery, by a walk of the whole old space
-  std::uint64_t missed_slots = 0;  // those that the remembered set lacked: anything but 0 is a bug
+  std::uint64_t missed_slots = 0;    // those that the remembered set lacked: anything but 0 is a bug
+  std::uint64_t dangling_slots = 0;  // that led to no object after a collection: anything but 0 is a bug
 
   [[nodiscard]] std::size_t collections() const { return pauses.size(); }
   [[nodiscard]] std::uint64_t pause_ns() const {

@@ -12,8 +12,9 @@ namespace gcheap {
 // What follows the fixed part of a variable-length object.
 enum class tail : std::uint8_t { none, bytes, pointers };
 
-// A type lives as long as any object of it: it is meant to be a constant.
-struct type {
+// A type lives as long as any object of it: it is meant to be a constant. Aligned so that a header has room
+// for flags and an age beside its address.
+struct alignas(64) type {
   const char* name;
   std::size_t fixed_bytes;                       // the fixed part with its header
   std::span<const std::uint32_t> pointers = {};  // offsets of the pointer fields in the fixed part, in bytes

@@ -1,4 +1,5 @@
-// The check that a remembered set lacks nothing: a walk of the whole old space.
+// The checks of a collection: a walk of the whole old space before it, that the remembered set lacks nothing,
+// and one of the whole heap after it, that every pointer leads to an object.
 #ifndef GCHEAP_VERIFY_HPP
 #define GCHEAP_VERIFY_HPP
 
@@ -10,6 +11,8 @@
 
 #include "object.hpp"
 #include "object_map.hpp"
+#include "space.hpp"
+#include "young_space.hpp"
 
 namespace gcheap {
 
@@ -28,6 +31,45 @@ std::uint64_t find_missed(const object_map& map, gcbarrier::address_range young,
   });
   return found;
 }
+
+// Where objects are, after a collection. Uses the marks of the nursery as long as it lives.
+class object_check {
+ public:
+  explicit object_check(space& memory) : space_(memory) {
+    each_young([&](object* o) { space_.marks.set(o); });
+  }
+  ~object_check() { space_.marks.clear_all(space_.young.range()); }
+  object_check(const object_check&) = delete;
+  object_check& operator=(const object_check&) = delete;
+
+  // Null, the address of an object, or outside the heap.
+  [[nodiscard]] bool passes(const void* p) const {
+    if (!space_.range().contains(p)) return true;
+    if (reinterpret_cast<std::uintptr_t>(p) % object_alignment != 0) return false;
+    return space_.young.contains(p) ? space_.marks.test(p) : space_.map.is_object(p);
+  }
+
+  // How many slots of objects do not pass.
+  [[nodiscard]] std::uint64_t dangling_slots() const {
+    std::uint64_t count = 0;
+    const auto check = [&](object* o) { each_slot(o, [&](void** slot) { count += passes(*slot) ? 0 : 1; }); };
+    space_.map.each(check);
+    each_young(check);
+    return count;
+  }
+
+ private:
+  template <class F>
+  void each_young(F f) const {
+    for (const gcbarrier::address_range run : space_.young.runs()) {
+      young_space::each_object_in(run, [&](object* o) {
+        if (!is_free(o)) f(o);
+      });
+    }
+  }
+
+  space& space_;
+};
 
 }  // namespace gcheap
 

@@ -35,6 +35,7 @@ struct request {
   std::size_t mb = 0;  // 0: not given
   std::string barrier = "all";
   bool verify = false;
+  std::size_t torture = 0;
   std::string json;
   std::string record;
   bool watch = false;
@@ -59,7 +60,9 @@ void describe(CLI::App& app, request& asked) {
       ->check(CLI::IsMember(names))
       ->capture_default_str();
   app.add_flag("--verify", asked.verify,
-               "Check the remembered set at every collection by a walk of the whole heap");
+               "Check the remembered set and all pointers at every collection by walks of the whole heap");
+  app.add_option("--torture", asked.torture, "Collect at every n-th allocation, every 16th time in full")
+      ->check(CLI::Range(1, 1000000000));
   app.add_option("--json", asked.json, "Write all figures to this file too");
   app.add_option("--record", asked.record,
                  "Write a page to this file that replays the run: a map of the old space, pauses, the "
@@ -97,7 +100,7 @@ std::vector<outcome> run_all(const request& asked, const gcheap::demo::input& te
   std::vector<gcheap::demo::viewer*> viewers;
   if (record != nullptr) viewers.push_back(record);
   if (live) viewers.push_back(&*live);
-  const gcheap::demo::run_options options{bytes, asked.verify, !asked.watch, viewers};
+  const gcheap::demo::run_options options{bytes, asked.verify, asked.torture, !asked.watch, viewers};
   std::vector<outcome> runs;
   gcheap::each_barrier([&]<class Barrier>() {
     if (asked.barrier != "all" && asked.barrier != Barrier::name) return;
@@ -129,7 +132,8 @@ int complain(const std::string& what) {
 int conclude(const request& asked, const std::vector<outcome>& runs) {
   const gcheap::demo::verdict found = gcheap::demo::judge(runs);
   if (!found.nothing_missed) {
-    std::fprintf(stderr, "gcbarrier-demo: a remembered set was incomplete; this is a bug in the barrier\n");
+    std::fprintf(stderr,
+                 "gcbarrier-demo: a remembered set was incomplete or a pointer led nowhere; this is a bug\n");
   }
   if (!found.same_digest) {
     std::fprintf(stderr, "gcbarrier-demo: the answers depend on the barrier; this is a bug\n");

@@ -68,9 +68,10 @@ void print_row(const outcome& run) {
 void print_verification(const outcome& run) {
   const statistics& s = run.statistics;
   if (s.verified_collections == 0) return;
-  std::printf("%-16s verified at %" PRIu64 " collections: %" PRIu64
-              " old slots pointed to young objects, %" PRIu64 " of them missing from the remembered set\n",
-              run.barrier.c_str(), s.verified_collections, s.verified_slots, s.missed_slots);
+  std::printf(
+      "%-16s verified at %" PRIu64 " collections: %" PRIu64 " old slots pointed to young objects, %" PRIu64
+      " of them missing from the remembered set; %" PRIu64 " pointers led nowhere\n",
+      run.barrier.c_str(), s.verified_collections, s.verified_slots, s.missed_slots, s.dangling_slots);
 }
 
 nlohmann::json as_json(const outcome& run) {
@@ -106,7 +107,8 @@ nlohmann::json as_json(const outcome& run) {
                         {"swept_bytes", s.swept_bytes},
                         {"verified_collections", s.verified_collections},
                         {"verified_slots", s.verified_slots},
-                        {"missed_slots", s.missed_slots}};
+                        {"missed_slots", s.missed_slots},
+                        {"dangling_slots", s.dangling_slots}};
   if (run.ended == outcome::state::failed) out["reason"] = run.why;
   return out;
 }
@@ -117,7 +119,8 @@ verdict judge(std::span<const outcome> runs) {
   verdict found;
   const outcome* first = nullptr;
   for (const outcome& run : runs) {
-    found.nothing_missed = found.nothing_missed && run.statistics.missed_slots == 0;
+    const bool sound = run.statistics.missed_slots == 0 && run.statistics.dangling_slots == 0;
+    found.nothing_missed = found.nothing_missed && sound;
     if (run.ended != outcome::state::done) continue;
     if (first == nullptr) first = &run;
     found.same_digest = found.same_digest && run.digest == first->digest;

@@ -33,7 +33,8 @@ inline std::string in_words(const gcbarrier::error& why) {
 
 struct run_options {
   std::size_t bytes = 0;  // of text, the documents over and over
-  bool verify = false;
+  bool verify = false;    // this and the next as in collector_options
+  std::size_t torture = 0;
   bool progress = true;              // on standard error
   std::span<viewer* const> viewers;  // see each collection
 };
@@ -62,6 +63,7 @@ outcome run(const input& texts, const run_options& options) {
   collector_options sizes;
   sizes.old_bytes = std::max(sizes.old_bytes, 16 * options.bytes);
   sizes.verify = options.verify;
+  sizes.torture = options.torture;
   auto heap = collector<Barrier>::open(sizes, open_barrier<Barrier>);
   if (!heap) {
     result.ended = outcome::state::unavailable;

@@ -1,20 +1,23 @@
 #include <heap/collector.hpp>
 
 #include <cerrno>
-#include <random>
 #include <vector>
 
+#include "full_heap.hpp"
+#include "shadow.hpp"
 #include "support.hpp"
 
 namespace {
 
 using gcheap::root;
 using heap_test::blob;
+using heap_test::fill;
 using heap_test::new_node;
 using heap_test::node;
 using heap_test::node_array;
 using heap_test::open_heap;
 using heap_test::small_heap;
+using heap_test::tiny_heap;
 
 TEST_CASE_TEMPLATE("survivors are promoted, the rest is gone, and roots follow", Barrier,
                    HEAP_TEST_BARRIERS) {
@@ -66,54 +69,10 @@ TEST_CASE_TEMPLATE("data that looks like a pointer is left alone", Barrier, HEAP
   CHECK(heap->statistics().promoted_objects == 2);
 }
 
-// A graph beside the heap that does what the heap's graph does.
-struct shadow {
-  std::uint64_t number = 0;
-  shadow* left = nullptr;
-  shadow* right = nullptr;
-};
-
-void require_same(const node* real, const shadow* model, int depth) {
-  REQUIRE((real == nullptr) == (model == nullptr));
-  if (real == nullptr) return;
-  REQUIRE(real->number == model->number);
-  if (depth == 0) return;
-  require_same(real->left, model->left, depth - 1);
-  require_same(real->right, model->right, depth - 1);
-}
-
 TEST_CASE_TEMPLATE("any mutation gives the graph that it would without a collector", Barrier,
                    HEAP_TEST_BARRIERS) {
   auto heap = open_heap<Barrier>();
-  constexpr std::size_t size = 20000;  // the array is a large object
-  root<node_array> real(heap->roots(), heap->template allocate<node_array>(size));
-  std::vector<shadow*> model(size, nullptr);
-  std::vector<std::unique_ptr<shadow>> owned;
-  std::mt19937 random(5);
-  for (int step = 0; step < 300000; ++step) {
-    // Half of the steps stay in a tenth of the array.
-    const std::size_t at = random() % 2 == 0 ? random() % size : random() % (size / 10);
-    const std::size_t other = random() % size;
-    if (model[at] == nullptr || random() % 3 == 0) {
-      const auto number = static_cast<std::uint64_t>(step);
-      node* const fresh = new_node(*heap, number);
-      heap->store(fresh->left, (*real)[other].get());
-      heap->store((*real)[at], fresh);
-      owned.push_back(std::make_unique<shadow>(shadow{number, model[other], nullptr}));
-      model[at] = owned.back().get();
-    } else if (random() % 16 == 0) {
-      heap->store((*real)[at], static_cast<node*>(nullptr));
-      model[at] = nullptr;
-    } else {
-      const bool left = random() % 2 == 0;
-      heap->store(left ? (*real)[at]->left : (*real)[at]->right, (*real)[other].get());
-      (left ? model[at]->left : model[at]->right) = model[other];
-    }
-    if (step % 60000 == 59999) {
-      heap->collect_full();
-      for (std::size_t i = 0; i < size; ++i) require_same((*real)[i], model[i], 3);
-    }
-  }
+  heap_test::mutate_beside_a_shadow(*heap, 300000);
   const gcheap::statistics& s = heap->statistics();
   CHECK(s.minor_pauses().size() > 10);
   CHECK(s.remembered_slots > 1000);
@@ -176,29 +135,6 @@ TEST_CASE_TEMPLATE("nothing written, nothing searched: the collector's own write
   const std::uint64_t before = heap->statistics().dirty_bytes;
   heap->collect_minor();
   CHECK(heap->statistics().dirty_bytes == before);
-}
-
-// A heap with one step of old space.
-gcheap::collector_options tiny_heap() {
-  gcheap::collector_options options = small_heap();
-  options.nursery_bytes = std::size_t{1} << 20;
-  options.old_bytes = gcheap::arena_step;
-  return options;
-}
-
-// Puts nodes with a blob each in front of a list until the heap is full. Returns their number.
-template <class Heap>
-std::uint64_t fill(Heap& heap, root<node>& list) {
-  for (std::uint64_t count = 0;; ++count) {
-    root<blob> data(heap.roots(), heap.template allocate<blob>(4000));
-    if (data == nullptr) return count;
-    node* const head = heap.template allocate<node>();
-    if (head == nullptr) return count;
-    head->number = count;
-    heap.store(head->left, list.get());
-    heap.store(head->right, reinterpret_cast<node*>(data.get()));  // any object will do
-    list = head;
-  }
 }
 
 TEST_CASE_TEMPLATE("a full heap is an error to the caller, loses nothing and can be used again", Barrier,

@@ -112,6 +112,7 @@ TEST_CASE_FIXTURE(fixture, "absurd options are refused") {
     refused("--mb " + std::string(mb) + " " + good, "--mb");
   }
   refused("--barrier wishful " + good, "--barrier");
+  refused("--torture 0 " + good, "--torture");
   refused("--nonsense " + good, "--nonsense");
   refused("--json", "--json");
   std::ifstream meminfo("/proc/meminfo");
@@ -206,6 +207,25 @@ TEST_CASE_FIXTURE(fixture, "all barriers give one digest, in words and in JSON, 
   CHECK(files() == 2);  // no drafts left
 }
 
+TEST_CASE_FIXTURE(fixture, "torture collects all the time, and the answers are the same") {
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += "line " + std::to_string(i) + "\n";
+  const std::string good = file("good.txt", text);
+  const outcome seen =
+      run("--verify --torture 10 --barrier uffd_async --json " + path("out.json").string() + " " + good);
+  CAPTURE(seen.error);
+  REQUIRE(seen.status == 0);
+  const outcome plain = run("--barrier uffd_async --json " + path("plain.json").string() + " " + good);
+  REQUIRE(plain.status == 0);
+  const nlohmann::json tortured = nlohmann::json::parse(content(path("out.json")))["runs"][0];
+  const nlohmann::json untortured = nlohmann::json::parse(content(path("plain.json")))["runs"][0];
+  CHECK(tortured["digest"] == untortured["digest"]);
+  CHECK(tortured["minor_pauses_ns"].size() > 50);
+  CHECK(tortured["full_pauses_ns"].size() > 3);
+  CHECK(tortured["missed_slots"] == 0);
+  CHECK(tortured["dangling_slots"] == 0);
+}
+
 TEST_CASE_FIXTURE(fixture, "one barrier by name runs alone, or says why it cannot") {
   const std::string good = file("good.txt", verse);
   const outcome card = run("--barrier card " + good);
@@ -222,7 +242,8 @@ TEST_CASE_FIXTURE(fixture, "one barrier by name runs alone, or says why it canno
 TEST_CASE_FIXTURE(fixture, "--help explains itself") {
   const outcome seen = run("--help");
   CHECK(seen.status == 0);
-  for (const char* const option : {"--mb", "--barrier", "--verify", "--json", "--record", "--watch"}) {
+  for (const char* const option :
+       {"--mb", "--barrier", "--verify", "--torture", "--json", "--record", "--watch"}) {
     CHECK(seen.out.find(option) != std::string::npos);
   }
 }

@@ -29,10 +29,13 @@ TEST_CASE("runs that ended must agree; others do not count") {
   CHECK(agree({run(0, outcome::state::unavailable), run(1), run(7, outcome::state::failed), run(1)}));
 }
 
-TEST_CASE("a slot that verification missed is not overlooked, even in a run that failed") {
+TEST_CASE("what verification found is not overlooked, even in a run that failed") {
   std::vector<outcome> runs{run(1), run(1, outcome::state::failed)};
   CHECK(judge(runs).nothing_missed);
   runs[1].statistics.missed_slots = 1;
+  CHECK_FALSE(judge(runs).nothing_missed);
+  runs[1].statistics.missed_slots = 0;
+  runs[1].statistics.dangling_slots = 1;
   CHECK_FALSE(judge(runs).nothing_missed);
 }
 

@@ -54,6 +54,14 @@ inline gcheap::collector_options small_heap() {
   return options;
 }
 
+// The same where objects age.
+inline gcheap::collector_options ageing_heap(unsigned age) {
+  gcheap::collector_options options = small_heap();
+  options.promotion_age = age;
+  options.survivor_bytes = options.nursery_bytes / 4;
+  return options;
+}
+
 template <class Barrier>
 std::unique_ptr<gcheap::collector<Barrier>> open_heap(
     const gcheap::collector_options& options = small_heap()) {
@@ -85,5 +93,8 @@ node* new_node(Heap& heap, std::uint64_t number) {
 #define HEAP_TEST_EXACT_BARRIERS                                                                           \
   gcbarrier::card_table, gcbarrier::conditional_card_table, gcbarrier::store_buffer, gcbarrier::field_log, \
       gcheap::uffd_async_barrier, gcheap::hybrid_barrier, gcheap::mprotect_barrier
+// One of each kind, for what has little to do with the barrier: ranges by software, slots, pages, two parts.
+#define HEAP_TEST_SOME_BARRIERS \
+  gcbarrier::card_table, gcbarrier::field_log, gcheap::uffd_async_barrier, gcheap::hybrid_barrier
 
 #endif

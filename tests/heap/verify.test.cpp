@@ -6,6 +6,7 @@
 #include <set>
 #include <vector>
 
+#include "not_retaining.hpp"
 #include "support.hpp"
 
 namespace {
@@ -15,6 +16,7 @@ using gcheap::root;
 using heap_test::new_node;
 using heap_test::node;
 using heap_test::node_array;
+using heap_test::not_retaining;
 using heap_test::open_heap;
 
 // A barrier whose sets lack the page that this address lies in.
@@ -44,21 +46,6 @@ class dropping_a_page : public Barrier {
  private:
   explicit dropping_a_page(Barrier inner) : Barrier(std::move(inner)) {}
   std::vector<address_range> runs_;
-};
-
-// A barrier that takes no notice of retain().
-template <class Barrier>
-class not_retaining : public Barrier {
- public:
-  static gcbarrier::result<not_retaining> open(address_range heap, address_range young) {
-    auto inner = gcheap::open_barrier<Barrier>(heap, young);
-    if (!inner) return inner.error();
-    return not_retaining(std::move(*inner));
-  }
-  void retain(address_range /*range*/) {}
-
- private:
-  explicit not_retaining(Barrier inner) : Barrier(std::move(inner)) {}
 };
 
 TEST_CASE_TEMPLATE("a barrier that drops one page is caught, and only then", Barrier, gcbarrier::card_table,

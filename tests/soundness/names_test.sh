@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# docs/soundness.md rests on tests: each one that it names must exist, in the file that it names.
+# docs/soundness.md and docs/heap.md rest on tests: each one that they name must exist, in the file that they name.
 set -euo pipefail
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=tests/support/tally.sh
@@ -21,10 +21,11 @@ exists() {
   [[ -f $tests/../$1 ]] && tr '\n' ' ' <"$tests/../$1" | sed -E 's/" +"//g' | grep -qF -- "$2"
 }
 
-document=$tests/../docs/soundness.md
-while IFS=$'\t' read -r file name; do
-  check "$file ${name:-(the file)}" exists "$file" "${name:+\"$name\"}"
-done < <(named <"$document")
+for document in soundness heap; do
+  while IFS=$'\t' read -r file name; do
+    check "$document: $file ${name:-(the file)}" exists "$file" "${name:+\"$name\"}"
+  done < <(named <"$tests/../docs/$document.md")
+done
 check "it names many tests" [ "$passed" -gt 50 ]
 
 not() { ! "$@"; }
