@@ -52,10 +52,12 @@ TEST_CASE("torture: a pointer held without a root over an allocation is stale at
 }
 
 template <class Barrier>
-void torture_all(const gcheap::collector_options& options) {
+void torture_all(gcheap::collector_options options) {
   gcheap::workload::each_workload([&]<class Workload>() {
-    CAPTURE(Workload::name);
+    const std::string name = Workload::name;
+    CAPTURE(name);
     constexpr double size = 0.0005;
+    options.torture = name.starts_with("scheme") ? 499 : 7;  // an interpreter allocates all the time
     static const std::uint64_t expected =
         Workload::run(*open_heap<gcbarrier::no_barrier>(heap_test::small_heap()), size);
     auto heap = open_heap<Barrier>(options);
@@ -68,15 +70,12 @@ void torture_all(const gcheap::collector_options& options) {
 }
 
 TEST_CASE_TEMPLATE("torture: every workload gives its answer", Barrier, HEAP_TEST_PRECISE_BARRIERS) {
-  gcheap::collector_options options = heap_test::small_heap();
-  options.torture = 101;
-  torture_all<Barrier>(options);
+  torture_all<Barrier>(heap_test::small_heap());
 }
 
 TEST_CASE_TEMPLATE("torture: every workload gives its answer with survivors and a conservative stack",
                    Barrier, HEAP_TEST_PRECISE_BARRIERS) {
   gcheap::collector_options options = heap_test::ageing_heap(2);
-  options.torture = 101;
   options.conservative_stack = true;
   torture_all<Barrier>(options);
 }
