@@ -34,21 +34,23 @@ TEST_CASE_TEMPLATE("out of memory: large objects", Barrier, HEAP_TEST_SOME_BARRI
 
 // A barrier that cannot take more memory than so many arenas.
 class limited : public gcbarrier::card_table {
+  using cards = gcbarrier::card_table;
+
  public:
   static inline int arenas_left = 0;
 
   static gcbarrier::result<limited> open(address_range heap) {
-    auto inner = card_table::open(heap);
+    auto inner = cards::open(heap);
     if (!inner) return inner.error();
     return limited(std::move(*inner));
   }
   gcbarrier::error add_arena(address_range range) {
     if (arenas_left-- <= 0) return {"add_arena", EMFILE, range, "made up"};
-    return card_table::add_arena(range);
+    return cards::add_arena(range);
   }
 
  private:
-  explicit limited(card_table inner) : card_table(std::move(inner)) {}
+  explicit limited(cards inner) : cards(std::move(inner)) {}
 };
 
 TEST_CASE("out of memory: the barrier refuses more memory, and the caller is told why") {
