@@ -35,7 +35,7 @@ TEST_CASE_TEMPLATE("growth: garbage alone never takes more memory than the first
     highest = std::max(highest, heap->old_live_bytes());
   }
   CHECK(highest <= 8 * mib + mib);
-  CHECK(heap->statistics().full_pauses.size() >= 200 / 9);
+  CHECK(heap->statistics().full_pauses().size() >= 200 / 9);
 }
 
 TEST_CASE_TEMPLATE("growth: with more live data full collections come more rarely", Barrier,
@@ -47,9 +47,9 @@ TEST_CASE_TEMPLATE("growth: with more live data full collections come more rarel
     auto heap = open_heap<Barrier>(options);
     const root<blob> kept(heap->roots(), heap->template allocate<blob>(live));
     heap->collect_full();
-    const std::size_t before = heap->statistics().full_pauses.size();
+    const std::size_t before = heap->statistics().full_pauses().size();
     for (int i = 0; i < 400; ++i) (void)heap->template allocate<blob>(mib / 2);
-    return heap->statistics().full_pauses.size() - before;
+    return heap->statistics().full_pauses().size() - before;
   };
   CHECK(full_collections(50 * mib) < full_collections(mib) / 3);
 }

@@ -34,8 +34,8 @@ TEST_CASE_TEMPLATE("torture: it collects as often as asked", Barrier, HEAP_TEST_
   options.torture = 1;
   auto heap = open_heap<Barrier>(options);
   for (int i = 0; i < 64; ++i) (void)heap_test::new_node(*heap, 1);
-  CHECK(heap->statistics().minor_pauses.size() == 60);
-  CHECK(heap->statistics().full_pauses.size() == 4);
+  CHECK(heap->statistics().minor_pauses().size() == 60);
+  CHECK(heap->statistics().full_pauses().size() == 4);
   (void)heap->template allocate<heap_test::blob>(std::size_t{1} << 20);
   CHECK(heap->statistics().collections() == 65);
 }
