@@ -168,6 +168,8 @@ void cases(benchmark::internal::Benchmark* benchmark) {
       if (pages <= stores) benchmark->Args({stores, ppm});
     }
   }
+  // Where tracking should win if it does anywhere. These take longest.
+  for (const std::int64_t ppm : {100, 1'000, 10'000, 100'000}) benchmark->Args({10'000'000, ppm});
   benchmark->Iterations(1)->Unit(benchmark::kMillisecond);
 }
 

@@ -73,7 +73,7 @@ const bool registered = [] {
       const std::string name = std::string("store/") + name_of(which) + '/' + std::string(Barrier::name);
       benchmark::RegisterBenchmark(name.c_str(), store<Barrier>, which)
           ->Unit(benchmark::kMicrosecond)
-          ->MinTime(0.1);
+          ->Iterations(64);
     });
   }
   return true;
