@@ -9,7 +9,7 @@ def times(value_ns):
 
 def faults(all_runs):
     rows = []
-    for (name,), runs in results.of_part(all_runs, "fault").items():
+    for (name,), runs in sorted(results.of_part(all_runs, "fault").items(), key=lambda one: one[1][0]["ns"]):
         run = runs[0]
         rows.append([name, times(run["ns"]), f"{times(run['ns_low'])} – {times(run['ns_high'])}", times(run["bare_ns"]),
                      f"{run['ratio']:.2f} ({run['ratio_low']:.2f}–{run['ratio_high']:.2f})",
@@ -23,7 +23,7 @@ def faults(all_runs):
 
 def searches(all_runs):
     rows = []
-    for (method, place), runs in results.of_part(all_runs, "search").items():
+    for (method, place), runs in sorted(results.of_part(all_runs, "search").items()):
         run = runs[0]
         rows.append([f"{method}, {place.replace('_', ' ')}", f"{run['ns_per_page']:.0f}", f"{run['GB_per_s']:.1f}",
                      f"{run['bandwidth_GB_per_s']:.1f}",
@@ -65,7 +65,8 @@ def stores(all_runs):
     measured = results.of_part(all_runs, "store")
     if not measured:
         return []
-    names = list(dict.fromkeys(pieces[1] for pieces in measured))
+    names = sorted({name for _, name in measured},
+                   key=lambda name: results.middle(measured.get(("hot", name), [{}]), "ns_per_store"))
     rows = [[name] + [f"{results.middle(measured[pattern, name], 'ns_per_store'):.2f}" if (pattern, name) in measured else ""
                       for pattern in PATTERNS] for name in names]
     return [blocks.Heading("A pointer store", 3),
