@@ -42,7 +42,7 @@ struct notes final : gcheap::observer {
 };
 
 TEST_CASE_TEMPLATE("a watcher sees each collection, what was written and what was found there", Barrier,
-                   HEAP_TEST_PRECISE_BARRIERS) {
+                   HEAP_TEST_EXACT_BARRIERS) {
   auto heap = heap_test::open_heap<Barrier>();
   notes seen;
   heap->observe(&seen);
