@@ -59,7 +59,7 @@ TEST_CASE_TEMPLATE("an old slot that points to a survivor stays remembered thoug
 }
 
 TEST_CASE_TEMPLATE("survivors: a barrier that does not retain is caught", Barrier,
-                   HEAP_TEST_PRECISE_BARRIERS) {
+                   HEAP_TEST_EXACT_BARRIERS) {
   auto heap = open_heap<heap_test::not_retaining<Barrier>>(ageing_heap(3));
   root<node> old(heap->roots(), heap->template allocate<node>());
   for (int i = 0; i < 4; ++i) heap->collect_minor();
