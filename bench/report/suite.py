@@ -29,7 +29,7 @@ QUICK_SKIPS = re.compile("|".join((
 REPETITIONS = {"program": (3, 3), "store": (3, 5)}  # quick, full
 # Seconds that a case of a part takes on a small machine, quick and full, to tell how much time is left. What has been
 # measured corrects them all alike.
-USUAL = {"doctor": (2, 9), "instructions": (20, 20), "libgc": (30, 120), "program": (0.3, 0.9), "store": (0.3, 0.3),
+USUAL = {"doctor": (2, 9), "instructions": (20, 20), "libgc": (12, 50), "program": (0.3, 0.9), "store": (0.3, 0.3),
          "crossover": (0.6, 0.8), "scale": (1, 6)}
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -98,7 +98,7 @@ def measure_libgc(options, file):
     if not (options.built / "gcbarrier-run").exists():
         return "libgc's headers are not installed"
     run([sys.executable, HERE.parent / "bdwgc" / "compare.py", options.built, "--quick", "--rounds",
-         "1" if options.quick else "3", "--json", file])
+         "1" if options.quick else "5", "--json", file])
     return None
 
 
