@@ -50,7 +50,7 @@ gcbarrier::result<heap_memory> acquire_heap_memory(std::size_t prefix_bytes, std
   const std::lock_guard hold(pool.lock);
   for (heap_memory& memory : pool.idle) {
     if (memory.prefix.bytes() != prefix || memory.arena.bytes() != total) continue;
-    if (memory.scattered.empty() == two) continue;
+    if (memory.apart.empty() == two) continue;
     const heap_memory found = memory;
     memory = pool.idle.back();
     pool.idle.pop_back();
@@ -64,8 +64,8 @@ gcbarrier::result<heap_memory> acquire_heap_memory(std::size_t prefix_bytes, std
   memory.prefix = {begin, begin + prefix};
   memory.arena = {begin + prefix, begin + prefix + total};
   const gcbarrier::address_range first{memory.arena.begin, memory.arena.begin + size};
-  if (two) memory.scattered = {first.end, memory.arena.end};
-  if (!manage(first, memory.mimalloc_id) || (two && !manage(memory.scattered, memory.scattered_id))) {
+  if (two) memory.apart = {first.end, memory.arena.end};
+  if (!manage(first, memory.mimalloc_id) || (two && !manage(memory.apart, memory.apart_id))) {
     return gcbarrier::error{"mi_manage_os_memory_ex", ENOMEM, memory.arena,
                             "mimalloc takes 64 arenas in a process's life; use heaps of the same size"};
   }

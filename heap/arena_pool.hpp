@@ -17,11 +17,11 @@ inline constexpr std::size_t arena_step = std::size_t{32} << 20;
 // A contiguous reservation: a prefix for the nursery, then an exclusive mimalloc arena, then perhaps another
 // one.
 struct heap_memory {
-  gcbarrier::address_range prefix;     // ends where the arena begins
-  gcbarrier::address_range arena;      // both, whole steps
-  gcbarrier::address_range scattered;  // the second, at the end of `arena`; empty where there is none
+  gcbarrier::address_range prefix;  // ends where the arena begins
+  gcbarrier::address_range arena;   // both, whole steps
+  gcbarrier::address_range apart;   // the second, at the end of `arena`; empty where there is none
   int mimalloc_id = 0;
-  int scattered_id = 0;
+  int apart_id = 0;
 };
 
 // mimalloc never forgets an arena and takes 64 at most, so those of closed heaps are kept for new ones of the

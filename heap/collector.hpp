@@ -47,9 +47,16 @@ class collector {
     if (options.promotion_age > object::oldest_age) {
       return gcbarrier::error{"open a heap", EINVAL, {}, "the promotion age must be at most 15"};
     }
-    auto memory = space::open(options.nursery_bytes, options.old_bytes, gcbarrier::two_part_barrier<Barrier>,
-                              options.promotion_age == 0 ? 0 : options.survivor_bytes);
+    constexpr bool two_parts = gcbarrier::two_part_barrier<Barrier>;
+    if (two_parts && options.keep_mutated_apart) {
+      return gcbarrier::error{
+          "open a heap", EINVAL, {}, "keep_mutated_apart needs a barrier without parts of its own"};
+    }
+    auto memory =
+        space::open(options.nursery_bytes, options.old_bytes, two_parts || options.keep_mutated_apart,
+                    options.promotion_age == 0 ? 0 : options.survivor_bytes);
     if (!memory) return memory.error();
+    if (options.keep_mutated_apart) (*memory)->old->keep_mutated_apart();
     auto barrier = make_barrier((*memory)->range(), (*memory)->young.range());
     if (!barrier) return barrier.error();
     std::unique_ptr<collector> made(new collector(options, std::move(*memory), std::move(*barrier)));
@@ -133,7 +140,7 @@ class collector {
         simple_bytes_(torture_.is_on() ? 0 : large_bytes_) {
     space_->old->on_growth([this](gcbarrier::address_range fresh) {
       if constexpr (gcbarrier::two_part_barrier<Barrier>) {
-        if (space_->old->scattered_range().contains(fresh)) return barrier_.add_scattered_arena(fresh);
+        if (space_->old->apart_range().contains(fresh)) return barrier_.add_scattered_arena(fresh);
       }
       return barrier_.add_arena(fresh);
     });
@@ -228,11 +235,24 @@ class collector {
     count_evacuated();
     evacuation_.end();
     if (options_.verify) statistics_.verify_ns += timed([&] { verify_pointers(); });
+    if (mutated_types* const mutated = space_->old->mutated()) {
+      mutated->decide();
+      if (full) mutated->fade();
+    }
+    if (full && options_.huge_page_ns != 0) move_to_huge_pages();
     statistics_.rearm_ns += timed([&] { barrier_.rearm(); });
     const std::uint64_t pause = now() - start;
     statistics_.pauses.push_back({start, pause, full});
     if (observer_ != nullptr) {
       observed([&] { observer_->collected(full, pause, statistics_.observer_ns); });
+    }
+  }
+
+  // Before rearm(), which forgets what is written meanwhile.
+  void move_to_huge_pages() {
+    if constexpr (requires { barrier_.collapse_cold({}); }) {
+      statistics_.huge_page_ns += timed(
+          [&] { statistics_.huge_pages += barrier_.collapse_cold({.nanoseconds = options_.huge_page_ns}); });
     }
   }
 

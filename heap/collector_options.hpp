@@ -3,6 +3,7 @@
 #define GCHEAP_COLLECTOR_OPTIONS_HPP
 
 #include <cstddef>
+#include <cstdint>
 
 namespace gcheap {
 
@@ -19,6 +20,13 @@ struct collector_options {
   std::size_t first_full_bytes = std::size_t{64}
                                  << 20;  // of live old objects: when the first full collection is due
   double growth = 2.0;  // the next is due when what survived the last has grown by this factor
+  // Of the pause of a full collection, so many nanoseconds at most may go into moving old memory that nobody
+  // has written for long to huge pages. 0: none is moved. Only with uffd_async.
+  std::uint64_t huge_page_ns = 0;
+  // Objects of types that are seen to be mutated are promoted to a part of the old space of their own, so
+  // that there are fewer dirty pages. It is as large as the other. Not with a hybrid barrier, which has two
+  // parts already.
+  bool keep_mutated_apart = false;
   // Take every word on the stack of the thread that opens the heap, and in its registers, for a pointer
   // perhaps: no roots are needed there, and what they may point to does not move.
   bool conservative_stack = false;

@@ -7,20 +7,20 @@ namespace gcheap {
 gcbarrier::result<std::unique_ptr<old_space>> old_space::open(const heap_memory& memory, object_map& map) {
   mi_heap_t* const heap = mi_heap_new_in_arena(memory.mimalloc_id);
   if (heap == nullptr) return gcbarrier::error{"mi_heap_new_in_arena", ENOMEM, memory.arena, ""};
-  mi_heap_t* scattered = nullptr;
-  if (!memory.scattered.empty()) {
-    scattered = mi_heap_new_in_arena(memory.scattered_id);
-    if (scattered == nullptr) {
+  mi_heap_t* apart = nullptr;
+  if (!memory.apart.empty()) {
+    apart = mi_heap_new_in_arena(memory.apart_id);
+    if (apart == nullptr) {
       mi_heap_delete(heap);
-      return gcbarrier::error{"mi_heap_new_in_arena", ENOMEM, memory.scattered, ""};
+      return gcbarrier::error{"mi_heap_new_in_arena", ENOMEM, memory.apart, ""};
     }
   }
-  return std::unique_ptr<old_space>(new old_space(memory, map, heap, scattered));
+  return std::unique_ptr<old_space>(new old_space(memory, map, heap, apart));
 }
 
 old_space::~old_space() {
   mi_heap_destroy(heap_);
-  if (scattered_heap_ != nullptr) mi_heap_destroy(scattered_heap_);
+  if (apart_heap_ != nullptr) mi_heap_destroy(apart_heap_);
 }
 
 bool old_space::grow(std::size_t first, std::size_t last) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "arena_pool.hpp"
+#include "mutated_types.hpp"
 #include "object_map.hpp"
 #include "type.hpp"
 
@@ -33,6 +34,11 @@ class old_space {
   old_space(const old_space&) = delete;
   old_space& operator=(const old_space&) = delete;
 
+  // From now on the objects of types that are seen to be mutated lie apart, and not those of scattered types.
+  void keep_mutated_apart() { mutated_ = std::make_unique<mutated_types>(); }
+  // Null: that is not so.
+  [[nodiscard]] mutated_types* mutated() const { return mutated_.get(); }
+
   void on_growth(grow_function grow) { grow_ = std::move(grow); }
 
   // Memory for one object, which the caller fills in before the next collection; null where there is no room
@@ -48,8 +54,8 @@ class old_space {
   std::size_t sweep(bitmap& live);
 
   [[nodiscard]] gcbarrier::address_range range() const { return memory_.arena; }
-  // Where the objects of scattered types lie; empty unless the space was opened with an arena for them.
-  [[nodiscard]] gcbarrier::address_range scattered_range() const { return memory_.scattered; }
+  // Where the objects lie that are to lie apart; empty unless the space was opened with an arena for them.
+  [[nodiscard]] gcbarrier::address_range apart_range() const { return memory_.apart; }
   [[nodiscard]] std::size_t live_bytes() const {
     return live_bytes_;
   }  // objects, without the allocator's waste
@@ -57,15 +63,16 @@ class old_space {
   [[nodiscard]] const gcbarrier::error& growth_error() const { return growth_error_; }
 
  private:
-  old_space(const heap_memory& memory, object_map& map, mi_heap_t* heap, mi_heap_t* scattered_heap)
+  old_space(const heap_memory& memory, object_map& map, mi_heap_t* heap, mi_heap_t* apart_heap)
       : memory_(memory),
         map_(map),
         heap_(heap),
-        scattered_heap_(scattered_heap),
+        apart_heap_(apart_heap),
         held_(memory.arena.bytes() / arena_step) {}
 
-  [[nodiscard]] mi_heap_t* heap_for(const type& kind) const {
-    return kind.scattered && scattered_heap_ != nullptr ? scattered_heap_ : heap_;
+  [[nodiscard]] mi_heap_t* heap_for(const type& kind) {
+    if (apart_heap_ == nullptr) return heap_;
+    return (mutated_ ? mutated_->promoted(kind) : kind.scattered) ? apart_heap_ : heap_;
   }
 
   object* adopt(void* block, std::size_t bytes) {
@@ -90,7 +97,8 @@ class old_space {
   heap_memory memory_;
   object_map& map_;
   mi_heap_t* heap_;
-  mi_heap_t* scattered_heap_;  // null where there is no arena for it
+  mi_heap_t* apart_heap_;  // null where there is no arena for it
+  std::unique_ptr<mutated_types> mutated_;
   grow_function grow_;
   std::vector<char> held_;  // per step: the barrier knows it
   std::size_t held_steps_ = 0;

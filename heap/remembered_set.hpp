@@ -14,6 +14,7 @@
 #include <span>
 #include <vector>
 
+#include "mutated_types.hpp"
 #include "object.hpp"
 #include "search.hpp"
 #include "space.hpp"
@@ -95,6 +96,7 @@ class remembered_set {
         holder = space_.map.find(slot);
         if (holder == nullptr) return;
         holder_end = reinterpret_cast<std::uintptr_t>(holder) + bytes_of(holder);
+        if (mutated_types* const mutated = space_.old->mutated()) mutated->found(holder->kind());
       }
       if (!is_slot(holder, slot)) return;
       slots_.push_back(slot);

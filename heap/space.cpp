@@ -6,8 +6,8 @@
 namespace gcheap {
 
 gcbarrier::result<std::unique_ptr<space>> space::open(std::size_t nursery_bytes, std::size_t old_bytes,
-                                                      bool scattered, std::size_t survivor_bytes) {
-  const auto memory = acquire_heap_memory(nursery_bytes, old_bytes, scattered);
+                                                      bool apart, std::size_t survivor_bytes) {
+  const auto memory = acquire_heap_memory(nursery_bytes, old_bytes, apart);
   if (!memory) return memory.error();
   const std::uintptr_t end = memory->prefix.end;
   constexpr std::size_t page = young_space::page;

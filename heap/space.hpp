@@ -19,11 +19,11 @@ namespace gcheap {
 
 class space {
  public:
-  // The sizes are rounded up: the nursery to pages, the old space to arena_step. `scattered`: with an arena,
-  // as large again, for objects of scattered types. `survivor_bytes`: of the nursery.
+  // The sizes are rounded up: the nursery to pages, the old space to arena_step. `apart`: with an arena, as
+  // large again, for objects that are to lie apart: those of scattered types, at first. `survivor_bytes`: of
+  // the nursery.
   static gcbarrier::result<std::unique_ptr<space>> open(std::size_t nursery_bytes, std::size_t old_bytes,
-                                                        bool scattered = false,
-                                                        std::size_t survivor_bytes = 0);
+                                                        bool apart = false, std::size_t survivor_bytes = 0);
   ~space();
   space(const space&) = delete;
   space& operator=(const space&) = delete;

@@ -18,13 +18,14 @@ struct statistics {
   std::vector<pause> pauses;  // one per collection, in their order
 
   // Sums over all collections.
-  std::uint64_t written_ns = 0;   // asking the barrier what was written
-  std::uint64_t search_ns = 0;    // searching it for pointers into the nursery
-  std::uint64_t promote_ns = 0;   // copying survivors
-  std::uint64_t sweep_ns = 0;     // marking and sweeping, in full collections
-  std::uint64_t rearm_ns = 0;     // making the barrier ready for the next cycle
-  std::uint64_t verify_ns = 0;    // in the pauses too
-  std::uint64_t observer_ns = 0;  // in no pause
+  std::uint64_t written_ns = 0;    // asking the barrier what was written
+  std::uint64_t search_ns = 0;     // searching it for pointers into the nursery
+  std::uint64_t promote_ns = 0;    // copying survivors
+  std::uint64_t sweep_ns = 0;      // marking and sweeping, in full collections
+  std::uint64_t rearm_ns = 0;      // making the barrier ready for the next cycle
+  std::uint64_t huge_page_ns = 0;  // moving cold memory to huge pages
+  std::uint64_t verify_ns = 0;     // in the pauses too
+  std::uint64_t observer_ns = 0;   // in no pause
 
   std::uint64_t dirty_bytes = 0;  // that were searched; a slot that the barrier lists is one word
   std::uint64_t dirty_pages =
@@ -41,6 +42,7 @@ struct statistics {
   std::uint64_t early_objects = 0;   // promoted before their age, as there was no room for more survivors
   std::uint64_t pinned_objects = 0;  // young ones that stayed where they were
   std::uint64_t swept_bytes = 0;
+  std::uint64_t huge_pages = 0;  // that cold memory was moved to
 
   std::uint64_t verified_collections = 0;
   std::uint64_t verified_slots =

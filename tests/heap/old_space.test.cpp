@@ -119,7 +119,7 @@ TEST_CASE("with an arena for scattered types their objects lie there, and all ot
   constexpr gcheap::type scattered =
       gcheap::describe_scattered<gcheap::variable_object>("scattered", gcheap::tail::bytes);
   const auto space = std::move(*gcheap::space::open(mib, 32 * mib, true));
-  const address_range tail = space->old->scattered_range();
+  const address_range tail = space->old->apart_range();
   CHECK(tail.bytes() == 32 * mib);
   CHECK(tail.end == space->old->range().end);
   CHECK(space->old->range().bytes() == 64 * mib);
