@@ -33,7 +33,8 @@ void ambiguous_roots::find(const space& memory) {
     auto* const address = reinterpret_cast<void*>(word);  // NOLINT(performance-no-int-to-ptr)
     if (memory.young.contains(address)) continue;
     object* const o = memory.map.find(address);
-    if (o != nullptr && (found_.empty() || found_.back() != o)) found_.push_back(o);
+    if (o == nullptr || memory.is_dead(o)) continue;
+    if (found_.empty() || found_.back() != o) found_.push_back(o);
   }
 }
 

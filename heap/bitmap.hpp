@@ -6,6 +6,7 @@
 #include <gcbarrier/error.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -44,6 +45,27 @@ class bitmap {
     return before != bits;
   }
 
+  // The same while other threads do it too. Who finds it set sees what was written before it was set.
+  [[nodiscard]] bool test_shared(const void* p) const { return (word_shared(index_of(p)) & bit_of(p)) != 0; }
+  bool claim_shared(const void* p) {
+    if (test_shared(p)) return false;
+    const std::atomic_ref bits(word(index_of(p)));
+    return (bits.fetch_or(bit_of(p), std::memory_order_acq_rel) & bit_of(p)) == 0;
+  }
+  // Calls f(address) for each bit set in the range, which begins and ends on multiples of object_alignment.
+  template <class F>
+  void each_shared(gcbarrier::address_range range, F f) const {
+    for (std::uintptr_t at = range.begin; at < range.end;) {
+      const std::size_t index = (at - covered_.begin) / word_covers;
+      const std::uintptr_t upto = std::min(address_of(index + 1, 0), range.end);
+      std::uint64_t bits = word_shared(index);
+      bits &= ~std::uint64_t{0} << (at - address_of(index, 0)) / object_alignment;
+      bits &= ~std::uint64_t{0} >> (address_of(index + 1, 0) - upto) / object_alignment;
+      for (; bits != 0; bits &= bits - 1) f(address_of(index, std::countr_zero(bits)));
+      at = upto;
+    }
+  }
+
   // Whole words of it: the range begins and ends on multiples of word_covers.
   void clear_all(gcbarrier::address_range range) {
     std::uint64_t* const first = &word((range.begin - covered_.begin) / word_covers);
@@ -57,6 +79,9 @@ class bitmap {
   }
   [[nodiscard]] std::uint64_t& word(std::size_t index) { return words()[index]; }
   [[nodiscard]] std::uint64_t word(std::size_t index) const { return words()[index]; }
+  [[nodiscard]] std::uint64_t word_shared(std::size_t index) const {
+    return std::atomic_ref(words()[index]).load(std::memory_order_acquire);
+  }
   // Where the memory begins that this bit of this word stands for.
   [[nodiscard]] std::uintptr_t address_of(std::size_t index, int bit) const {
     return covered_.begin + index * word_covers + static_cast<std::size_t>(bit) * object_alignment;

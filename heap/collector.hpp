@@ -11,12 +11,14 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <functional>
 #include <memory>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "collector_options.hpp"
+#include "concurrent_full.hpp"
 #include "evacuation.hpp"
 #include "growth.hpp"
 #include "mark.hpp"
@@ -25,6 +27,7 @@
 #include "references.hpp"
 #include "remembered_set.hpp"
 #include "roots.hpp"
+#include "slot.hpp"
 #include "space.hpp"
 #include "statistics.hpp"
 #include "stopwatch.hpp"
@@ -32,6 +35,12 @@
 #include "verify.hpp"
 
 namespace gcheap {
+
+// What a mark beside the mutator takes. A barrier that lists slots lists only those that point from old to
+// young, and leaves out others that were written: an object that is moved from one old slot to another would
+// be lost.
+template <class B>
+concept tells_all_writes = gcbarrier::write_barrier<B> && !gcbarrier::slot_barrier<B>;
 
 // One mutator thread: the one that opened it. A pointer to an object is good until the next allocation or
 // collection unless it is held by a root. Objects come zeroed; pointer fields hold null or objects of this
@@ -63,6 +72,9 @@ class collector {
     if (options.conservative_stack) {
       if (const gcbarrier::error why = made->references_.ambiguous.add_this_stack()) return why;
     }
+    if (options.concurrent_full) {
+      if (const gcbarrier::error why = made->open_concurrent()) return why;
+    }
     return made;
   }
 
@@ -90,7 +102,12 @@ class collector {
   // The only way to write a pointer into an object.
   template <class T>
   void store(field<T>& target, T* value) {
-    barrier_.store(target.slot(), value);
+    // A plain store would do but for a marker that reads the slot.
+    if constexpr (gcbarrier::plain_store_barrier<Barrier>) {
+      set_slot(target.slot(), value);
+    } else {
+      barrier_.store(target.slot(), value);
+    }
   }
   template <class T>
   void store(scattered_field<T>& target, T* value) {
@@ -101,14 +118,24 @@ class collector {
     }
   }
 
-  void collect_minor() { collect_for_mutator(false); }
-  void collect_full() { collect_for_mutator(true); }
+  void collect_minor() { collect_for_mutator(extent::minor); }
+  // With the mutator stopped. One that goes on beside it is given up.
+  void collect_full() { collect_for_mutator(extent::full); }
+
+  // Begins a full collection beside the mutator, unless one goes on; each later minor collection takes it
+  // further. The collector does it by itself when one is due. Needs the option concurrent_full.
+  void begin_full() requires(tells_all_writes<Barrier>) { collect_for_mutator(extent::begin_full); }
+  // Null without the option.
+  [[nodiscard]] concurrent_full* concurrent() { return concurrent_.get(); }
 
   // Null: nobody. Whoever watches stays until then, or longer than this.
   void observe(observer* watching) { observer_ = watching; }
 
   // Handles: root<T>(heap.roots()), weak<T>(heap.weak_references()), pinned<T>(heap.pins()).
   [[nodiscard]] gcheap::roots& roots() { return roots_; }
+  // More of the first, which outlive the collector or are removed before they end.
+  void add_roots(gcheap::roots& more) { root_lists_.push_back(&more); }
+  void remove_roots(gcheap::roots& more) { std::erase(root_lists_, &more); }
   [[nodiscard]] gcheap::weak_references& weak_references() { return references_.weak; }
   [[nodiscard]] gcheap::pins& pins() { return references_.pinned; }
   [[nodiscard]] gcheap::ambiguous_roots& ambiguous_roots() { return references_.ambiguous; }
@@ -119,6 +146,11 @@ class collector {
       call(reinterpret_cast<T*>(dying));
     });
   }
+
+  // For mutators with allocation buffers: memory in the nursery, or null. What is left of a buffer becomes
+  // free memory (object.hpp) before another is taken, and before each collection, which calls `call` first.
+  [[nodiscard]] void* take_young(std::size_t bytes) { return space_->young.allocate(bytes); }
+  void before_collections(std::function<void()> call) { before_collection_ = std::move(call); }
 
   [[nodiscard]] const gcheap::statistics& statistics() const { return statistics_; }
   [[nodiscard]] std::size_t old_live_bytes() const { return space_->old->live_bytes(); }
@@ -146,19 +178,26 @@ class collector {
     });
   }
 
-  static object* initialised(void* fresh, const type& kind, std::size_t length, std::size_t bytes) {
-    std::memset(fresh, 0, bytes);
-    return with_header(static_cast<object*>(fresh), kind, length);
-  }
-  static object* with_header(object* o, const type& kind, std::size_t length) {
-    o->set_kind(kind);
-    if (kind.variable != tail::none) reinterpret_cast<variable_object*>(o)->length = length;
-    return o;
+  enum class extent : std::uint8_t { minor, begin_full, full };
+
+  gcbarrier::error open_concurrent() {
+    if constexpr (tells_all_writes<Barrier>) {
+      auto opened = concurrent_full::open(*space_, barrier_.granule(), statistics_);
+      if (!opened) return opened.error();
+      concurrent_ = std::move(*opened);
+      return {};
+    } else {
+      return {
+          "collector_options::concurrent_full",
+          ENOTSUP,
+          {},
+          "this barrier lists slots that point from old to young only; use one that tells what was written"};
+    }
   }
 
   object* allocate_after_collection(const type& kind, std::size_t length, std::size_t bytes) {
     if (object* const fresh = allocate_beside_crowd(kind, length, bytes)) return fresh;
-    collect(false);
+    collect(extent::minor);
     if (void* const fresh = space_->young.allocate(bytes)) return initialised(fresh, kind, length, bytes);
     crowd_allowance_ = options_.nursery_bytes;
     return allocate_beside_crowd(kind, length, bytes);
@@ -169,14 +208,23 @@ class collector {
   object* allocate_beside_crowd(const type& kind, std::size_t length, std::size_t bytes) {
     if (bytes > crowd_allowance_) return nullptr;
     crowd_allowance_ -= bytes;
+    return allocate_old(kind, length, bytes);
+  }
+
+  object* allocate_old(const type& kind, std::size_t length, std::size_t bytes) {
     object* const fresh = space_->old->allocate_zeroed(kind, bytes);
-    return fresh == nullptr ? nullptr : with_header(fresh, kind, length);
+    if (fresh == nullptr) return nullptr;
+    with_header(fresh, kind, length);
+    if (concurrent_) concurrent_->born(fresh);
+    return fresh;
   }
 
   object* allocate_otherwise(const type& kind, std::size_t length, std::size_t bytes) {
     if (torture_.is_on()) {
       const torture::collection due = torture_.next();
-      if (due != torture::collection::none) collect(due == torture::collection::full);
+      if (due != torture::collection::none) {
+        collect(due == torture::collection::full ? extent::full : extent::minor);
+      }
     }
     if (bytes > large_bytes_) return after_finalizers(allocate_large(kind, length, bytes));
     if (void* const fresh = space_->young.allocate(bytes)) {
@@ -193,8 +241,8 @@ class collector {
     return kept;
   }
 
-  void collect_for_mutator(bool full) {
-    collect(full);
+  void collect_for_mutator(extent wanted) {
+    collect(wanted);
     references_.finalizable.run(roots_);
   }
 
@@ -202,34 +250,46 @@ class collector {
   object* allocate_large(const type& kind, std::size_t length, std::size_t bytes) {
     if (bytes > space_->old->range().bytes()) return nullptr;
     bool collected = false;
-    if (growth_.is_full_due(space_->old->live_bytes() + bytes)) {
-      collect(true);
-      collected = true;
+    if (full_is_due(bytes)) {
+      collect(concurrent_ ? extent::begin_full : extent::full);
+      collected = !concurrent_;
     }
-    object* fresh = space_->old->allocate_zeroed(kind, bytes);
-    if (fresh == nullptr && !collected) {
-      collect(true);
-      fresh = space_->old->allocate_zeroed(kind, bytes);
-    }
-    return fresh == nullptr ? nullptr : with_header(fresh, kind, length);
+    object* const fresh = allocate_old(kind, length, bytes);
+    if (fresh != nullptr || collected) return fresh;
+    collect(extent::full);
+    return allocate_old(kind, length, bytes);
+  }
+
+  // One that goes on has to end first.
+  [[nodiscard]] bool full_is_due(std::size_t more = 0) const {
+    return growth_.is_full_due(space_->old->live_bytes() + more) && (!concurrent_ || concurrent_->idle());
   }
 
   // The whole of a collection, with the mutator stopped, which it is as it called. The last step is rearm():
   // all that the collector and its allocator write before it is not remembered.
-  void collect(bool full) {
+  void collect(extent wanted) {
     std::uint64_t start = now();
+    if (before_collection_) before_collection_();
     crowd_allowance_ = 0;
-    remembered_.find();
+    const gcbarrier::dirty_set written = remembered_.find();
+    if (concurrent_) concurrent_->written(written);
     if (observer_ != nullptr) {
       start += observed([&] { observer_->found(barrier_.written(), remembered_.slots()); });
     }
     evacuation_.begin();
     references_.pin(*space_, evacuation_);
     evacuate();
-    full = full || !evacuation_.complete() || growth_.is_full_due(space_->old->live_bytes());
+    if (!evacuation_.complete()) {
+      wanted = extent::full;
+    } else if (wanted == extent::minor && full_is_due()) {
+      wanted = concurrent_ ? extent::begin_full : extent::full;
+    }
+    bool full = wanted == extent::full;
     if (full) {
       mark_and_sweep();
       if (!evacuation_.complete()) evacuate_again();
+    } else if (concurrent_) {
+      full = go_on_beside(wanted == extent::begin_full);
     }
     remembered_.retain(evacuation_.young_slots());
     count_evacuated();
@@ -263,9 +323,63 @@ class collector {
     return spent;
   }
 
+  // This pause's part of a full collection beside the mutator. Whether it ended the marking.
+  bool go_on_beside(bool begin) {
+    concurrent_->promoted(promoted_);
+    if (concurrent_->ready()) {
+      end_marking_beside();
+      return true;
+    }
+    if (concurrent_->idle()) {
+      if (begin) concurrent_->begin(root_values());
+      return false;
+    }
+    concurrent_->go_on(evacuation_.promoted().bytes);
+    if (concurrent_->idle()) growth_.full_collection_left(space_->old->live_bytes());
+    return false;
+  }
+
+  void end_marking_beside() {
+    concurrent_->finish(root_values());
+    marker marks(space_->marks, space_->range());
+    references_.mark(marks);
+    marks.drain();
+    if (options_.verify) statistics_.verify_ns += timed([&] { verify_marks(); });
+    forget_unmarked(marks);
+    space_->marks.clear_all(space_->young.range());
+    remembered_.forget_dead(evacuation_.young_slots());
+  }
+
+  template <class F>
+  void each_root(F f) {
+    for (gcheap::roots* const list : root_lists_) list->each(f);
+  }
+  std::span<void* const> root_values() {
+    root_values_.clear();
+    each_root([&](void** slot) { root_values_.push_back(*slot); });
+    return root_values_;
+  }
+
+  // An unmarked object is counted, and lives on, like a missed slot.
+  void verify_marks() {
+    auto reachable = bitmap::make(space_->range());
+    if (!reachable) return;
+    marker again(*reachable, space_->range());
+    each_root([&](void** slot) { again.mark(*slot); });
+    references_.mark(again);
+    again.drain();
+    find_unmarked(*space_, *reachable, [&](object* o) {
+      ++statistics_.unmarked_objects;
+      space_->marks.set(o);
+    });
+    ++statistics_.verified_marks;
+  }
+
   void evacuate() {
+    promoted_.clear();
+    evacuation_.list_promoted(concurrent_ && !concurrent_->idle() ? &promoted_ : nullptr);
     statistics_.promote_ns += timed([&] {
-      roots_.each([&](void** slot) { evacuation_.update(slot); });
+      each_root([&](void** slot) { evacuation_.update(slot); });
       for (void** const slot : remembered_.slots()) evacuation_.update(slot);
       evacuation_.drain();
       references_.update(*space_, evacuation_);
@@ -294,19 +408,19 @@ class collector {
       statistics_.dangling_slots += check.passes(target) ? 0 : 1;
     };
     statistics_.dangling_slots += check.dangling_slots();
-    roots_.each([&](void** slot) { count(*slot); });
+    each_root([&](void** slot) { count(*slot); });
     references_.each([&](void** slot) { count(*slot); });
     references_.ambiguous.each(count);
   }
 
   void mark_and_sweep() {
+    if (concurrent_) concurrent_->abandon();
     statistics_.sweep_ns += timed([&] {
       marker marks(space_->marks, space_->range());
-      roots_.each([&](void** slot) { marks.mark(*slot); });
+      each_root([&](void** slot) { marks.mark(*slot); });
       references_.mark(marks);
       marks.drain();
-      references_.forget_unmarked(*space_, marks);
-      evacuation_.forget_unmarked(space_->marks);
+      forget_unmarked(marks);
       statistics_.swept_bytes += space_->old->sweep(space_->marks);
       space_->marks.clear_all(space_->young.range());
     });
@@ -314,15 +428,26 @@ class collector {
     growth_.full_collection_left(space_->old->live_bytes());
   }
 
+  // When the marks are complete.
+  void forget_unmarked(marker& marks) {
+    references_.forget_unmarked(*space_, marks);
+    evacuation_.forget_unmarked(space_->marks);
+  }
+
   collector_options options_;
   std::unique_ptr<space> space_;
   Barrier barrier_;  // after the space: gone before its memory is
   gcheap::roots roots_;
+  std::vector<gcheap::roots*> root_lists_{&roots_};
+  std::function<void()> before_collection_;
   references references_;
   evacuation evacuation_;
   gcheap::statistics statistics_;
   observer* observer_ = nullptr;
   remembered_set<Barrier> remembered_;
+  std::unique_ptr<concurrent_full> concurrent_;  // null without the option
+  std::vector<object*> promoted_;                // by this collection, while that wants to know
+  std::vector<void*> root_values_;
   growth_policy growth_;
   torture torture_;
   std::size_t large_bytes_;

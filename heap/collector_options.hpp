@@ -30,7 +30,11 @@ struct collector_options {
   // Take every word on the stack of the thread that opens the heap, and in its registers, for a pointer
   // perhaps: no roots are needed there, and what they may point to does not move.
   bool conservative_stack = false;
-  // Check every collection by walks of the whole heap: the remembered set before it, all pointers after it.
+  // Full collections that are due go on beside the mutator, but for short pauses: concurrent_full.hpp. Costs
+  // a thread. Only with a barrier that tells all memory that was written.
+  bool concurrent_full = false;
+  // Check every collection by walks of the whole heap: the remembered set before it, all pointers after it;
+  // and marks that were set beside the mutator, by marking once more.
   bool verify = false;
   // Collect at every n-th allocation, a full collection every 16th time; 0: when it is due.
   std::size_t torture = 0;

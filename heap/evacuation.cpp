@@ -24,7 +24,10 @@ object* evacuation::moved(object* from) {
   if (from->age() < promotion_age_) {
     if (object* const copy = survivor(from, bytes)) return copy;
   }
-  if (object* const room = old_.allocate(from->kind(), bytes)) return copied(from, room, bytes, promoted_);
+  if (object* const room = old_.allocate(from->kind(), bytes)) {
+    if (list_ != nullptr) list_->push_back(room);
+    return copied(from, room, bytes, promoted_);
+  }
   from->set_staying(true);
   unplaced_.push_back(from);
   pending_.push_back(from);

@@ -9,6 +9,7 @@
 #include "bitmap.hpp"
 #include "object.hpp"
 #include "old_space.hpp"
+#include "slot.hpp"
 #include "young_space.hpp"
 
 namespace gcheap {
@@ -30,13 +31,15 @@ class evacuation {
   // In this order: begin(), pin() for what must not move, update() for all slots outside the nursery that may
   // point into it, drain(), end().
   void begin();
+  // Where to list what is promoted from now on; null: nowhere.
+  void list_promoted(std::vector<object*>* list) { list_ = list; }
   void pin(object* young);
 
   // Makes a slot point to where its object went; moves the object if nobody did.
   void update(void** slot) {
     if (!young_.contains(*slot)) return;
     object* const now = moved(static_cast<object*>(*slot));
-    *slot = now;
+    set_slot(slot, now);
     if (young_.contains(now) && !young_.contains(slot)) young_slots_.push_back(slot);
   }
   // The same for the slots of all that was moved or stays.
@@ -78,6 +81,7 @@ class evacuation {
   std::vector<object*> pinned_;
   std::vector<object*> unplaced_;
   std::vector<void**> young_slots_;
+  std::vector<object*>* list_ = nullptr;
   counts promoted_;
   counts survived_;
   counts overflowed_;

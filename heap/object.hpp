@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 
 #include "type.hpp"
@@ -118,6 +119,35 @@ void each_slot(object* o, F f) {
     const std::size_t length = length_of(o);
     for (std::size_t i = 0; i < length; ++i) f(first + i);
   }
+}
+
+// The same with those slots only that lie in `part`.
+template <class F>
+void each_slot_within(object* o, gcbarrier::address_range part, F f) {
+  const type& kind = o->kind();
+  for (const std::uint32_t offset : kind.pointers) {
+    if (part.contains(slot_at(o, offset))) f(slot_at(o, offset));
+  }
+  if (kind.variable == tail::pointers) {
+    const auto tail_begin = reinterpret_cast<std::uintptr_t>(slot_at(o, kind.fixed_bytes));
+    const gcbarrier::address_range slots =
+        part.intersection({tail_begin, tail_begin + length_of(o) * sizeof(void*)});
+    for (std::uintptr_t at = slots.begin; at < slots.end; at += sizeof(void*)) {
+      f(reinterpret_cast<void**>(at));  // NOLINT(performance-no-int-to-ptr)
+    }
+  }
+}
+
+// A new object in memory of its size, which is zero but for the header then.
+inline object* with_header(void* zeroed, const type& kind, std::size_t length) {
+  auto* const o = static_cast<object*>(zeroed);
+  o->set_kind(kind);
+  if (kind.variable != tail::none) reinterpret_cast<variable_object*>(o)->length = length;
+  return o;
+}
+inline object* initialised(void* fresh, const type& kind, std::size_t length, std::size_t bytes) {
+  std::memset(fresh, 0, bytes);
+  return with_header(fresh, kind, length);
 }
 
 // Whether a word of the object at this address is a pointer slot and not data that looks like one.

@@ -6,6 +6,7 @@
 #include <gcbarrier/address_range.hpp>
 #include <gcbarrier/error.hpp>
 
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +17,7 @@
 
 namespace gcheap {
 
-// The collector's thread only.
+// The collector's thread only, but for last_before().
 class object_map {
  public:
   static gcbarrier::result<object_map> make(gcbarrier::address_range covered) {
@@ -34,9 +35,9 @@ class object_map {
   object_map() = default;
 
   void add(const object* o) {
-    starts_.set(o);
     const std::size_t index = starts_.index_of(o);
-    summary(index) |= bitmap::bit_of_granule(index);
+    set(starts_.word(index), starts_.bit_of(o));
+    set(summary(index), bitmap::bit_of_granule(index));
   }
   [[nodiscard]] bool is_object(const void* p) const { return starts_.test(p); }
 
@@ -49,17 +50,35 @@ class object_map {
     return static_cast<const char*>(p) < end ? found : nullptr;
   }
 
+  // The last object that begins before the address, or null. From any thread, while objects are added, of
+  // which it may miss those: they have perhaps no header yet, so whoever is given an object must know that it
+  // has.
+  [[nodiscard]] object* last_before(std::uintptr_t address) const {
+    if (address <= starts_.covered().begin) return nullptr;
+    return start_at_or_before(reinterpret_cast<void*>(address - 1));  // NOLINT(performance-no-int-to-ptr)
+  }
+
   // Calls f(object*) with every object in address order.
   template <class F>
   void each(F f) const {
-    each_word([&](std::size_t index) { visit(index, starts_.word(index), f); });
+    for (std::size_t chunk = 0; chunk < chunk_count(); ++chunk) {
+      each_word_in(chunk, [&](std::size_t index) { visit(index, starts_.word(index), f); });
+    }
   }
 
-  // Forgets every object whose bit in `live` is clear, after f(object*) with it; clears `live`, which must
-  // cover the same addresses. What a sweep is.
+  // The pieces in which the objects can be gone through.
+  static constexpr std::size_t chunk_bytes = 64 * bitmap::word_covers;
+  [[nodiscard]] std::size_t chunk_count() const {
+    return (starts_.covered().bytes() + chunk_bytes - 1) / chunk_bytes;
+  }
+  [[nodiscard]] std::size_t chunk_of(const object* o) const { return starts_.index_of(o) / 64; }
+  [[nodiscard]] bool is_empty(std::size_t chunk) const { return summary(chunk * 64) == 0; }
+
+  // Forgets every object in the chunk whose bit in `live` is clear, after f(object*) with it; clears their
+  // bits in `live`, which must cover the same addresses. What a sweep is.
   template <class F>
-  void retain_only(bitmap& live, F f) {
-    each_word([&](std::size_t index) {
+  void retain_only(bitmap& live, std::size_t chunk, F f) {
+    each_word_in(chunk, [&](std::size_t index) {
       const std::uint64_t starts = starts_.word(index);
       std::uint64_t& marks = live.word(index);
       const std::uint64_t dead = starts & ~marks;
@@ -69,6 +88,10 @@ class object_map {
       marks = 0;
     });
   }
+  // Clears the bits of all objects in the chunk.
+  void clear(bitmap& bits, std::size_t chunk) const {
+    each_word_in(chunk, [&](std::size_t index) { bits.word(index) = 0; });
+  }
 
  private:
   static constexpr std::size_t none = ~std::size_t{0};
@@ -77,13 +100,18 @@ class object_map {
     return static_cast<std::uint64_t*>(summary_.data())[index / 64];
   }
 
+  // Words change as objects are added, while last_before() reads them: what it finds in the summary is there.
+  static void set(std::uint64_t& word, std::uint64_t bit) {
+    std::atomic_ref(word).store(word | bit, std::memory_order_release);
+  }
+  static std::uint64_t read(std::uint64_t& word) {
+    return std::atomic_ref(word).load(std::memory_order_acquire);
+  }
+
   template <class F>
-  void each_word(F f) const {
-    const std::size_t words = starts_.covered().bytes() / bitmap::word_covers;
-    for (std::size_t base = 0; base < words; base += 64) {
-      for (std::uint64_t rest = summary(base); rest != 0; rest &= rest - 1) {
-        f(base + static_cast<std::size_t>(std::countr_zero(rest)));
-      }
+  void each_word_in(std::size_t chunk, F f) const {
+    for (std::uint64_t rest = summary(chunk * 64); rest != 0; rest &= rest - 1) {
+      f(chunk * 64 + static_cast<std::size_t>(std::countr_zero(rest)));
     }
   }
   template <class F>
@@ -97,11 +125,11 @@ class object_map {
   [[nodiscard]] object* start_at_or_before(const void* p) const {
     std::size_t index = starts_.index_of(p);
     const std::uint64_t bit = starts_.bit_of(p);
-    std::uint64_t bits = starts_.word(index) & (bit | (bit - 1));
+    std::uint64_t bits = starts_.word_shared(index) & (bit | (bit - 1));
     if (bits == 0) {
       index = last_used_before(index);
       if (index == none) return nullptr;
-      bits = starts_.word(index);
+      bits = starts_.word_shared(index);
     }
     return object_at(index, 63 - std::countl_zero(bits));
   }
@@ -109,12 +137,12 @@ class object_map {
   // The last word before this one that has a bit set. A step of the loop is 64 KiB of heap, for the inside of
   // large objects.
   [[nodiscard]] std::size_t last_used_before(std::size_t index) const {
-    std::uint64_t bits = summary(index) & (bitmap::bit_of_granule(index) - 1);
+    std::uint64_t bits = read(summary(index)) & (bitmap::bit_of_granule(index) - 1);
     std::size_t base = index / 64;
     while (bits == 0) {
       if (base == 0) return none;
       --base;
-      bits = summary(base * 64);
+      bits = read(summary(base * 64));
     }
     return base * 64 + static_cast<std::size_t>(63 - std::countl_zero(bits));
   }

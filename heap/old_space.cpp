@@ -40,12 +40,19 @@ bool old_space::grow(std::size_t first, std::size_t last) {
 }
 
 std::size_t old_space::sweep(bitmap& live) {
-  const std::size_t before = live_bytes_;
-  map_.retain_only(live, [this](object* dead) {
-    live_bytes_ -= bytes_of(dead);
+  std::size_t freed = 0;
+  for (std::size_t chunk = 0; chunk < map_.chunk_count(); ++chunk) freed += sweep(live, chunk);
+  return freed;
+}
+
+std::size_t old_space::sweep(bitmap& live, std::size_t chunk) {
+  std::size_t freed = 0;
+  map_.retain_only(live, chunk, [&](object* dead) {
+    freed += bytes_of(dead);
     mi_free(dead);
   });
-  return before - live_bytes_;
+  live_bytes_ -= freed;
+  return freed;
 }
 
 }  // namespace gcheap

@@ -50,8 +50,10 @@ class old_space {
     return adopt(mi_heap_zalloc(heap_for(kind), bytes), bytes);
   }
 
-  // Frees every object that is not marked, and clears the marks. Returns the bytes freed.
+  // Frees every object that is not marked, and clears the marks of old objects. Returns the bytes freed.
   std::size_t sweep(bitmap& live);
+  // The same in one chunk of the object map.
+  std::size_t sweep(bitmap& live, std::size_t chunk);
 
   [[nodiscard]] gcbarrier::address_range range() const { return memory_.arena; }
   // Where the objects lie that are to lie apart; empty unless the space was opened with an arena for them.

@@ -31,8 +31,9 @@ class remembered_set {
   remembered_set(Barrier& barrier, const space& memory, statistics& counted, bool verify)
       : barrier_(barrier), space_(memory), statistics_(counted), verify_(verify) {}
 
-  // At the beginning of a collection.
-  void find() {
+  // At the beginning of a collection. Returns what the barrier says was written, but for the slots that it
+  // lists.
+  gcbarrier::dirty_set find() {
     gcbarrier::dirty_set dirty;
     slots_.clear();
     if constexpr (gcbarrier::slot_barrier<Barrier>) {
@@ -49,6 +50,7 @@ class remembered_set {
     if (verify_) sort_slots();
     statistics_.remembered_slots += slots_.size();
     if (verify_) statistics_.verify_ns += timed([&] { verify(); });
+    return dirty;
   }
 
   [[nodiscard]] std::span<void** const> slots() const { return slots_; }
@@ -57,7 +59,7 @@ class remembered_set {
   void forget_dead(std::vector<void**>& slots) const {
     std::erase_if(slots, [this](void** slot) {
       const object* const holder = space_.map.find(slot);
-      return holder == nullptr || !is_slot(holder, slot);
+      return holder == nullptr || space_.is_dead(holder) || !is_slot(holder, slot);
     });
   }
   void assign(std::span<void** const> slots) { slots_.assign(slots.begin(), slots.end()); }
@@ -94,7 +96,7 @@ class remembered_set {
       const auto at = reinterpret_cast<std::uintptr_t>(slot);
       if (at >= holder_end) {
         holder = space_.map.find(slot);
-        if (holder == nullptr) return;
+        if (holder == nullptr || space_.is_dead(holder)) return;
         holder_end = reinterpret_cast<std::uintptr_t>(holder) + bytes_of(holder);
         if (mutated_types* const mutated = space_.old->mutated()) mutated->found(holder->kind());
       }
@@ -124,8 +126,7 @@ class remembered_set {
   // A missed slot is counted, and remembered after all: the program goes on, and the report has its number.
   void verify() {
     std::vector<void**> missed;
-    statistics_.verified_slots +=
-        find_missed(space_.map, space_.young.range(), slots_, [&](void** slot) { missed.push_back(slot); });
+    statistics_.verified_slots += find_missed(space_, slots_, [&](void** slot) { missed.push_back(slot); });
     ++statistics_.verified_collections;
     statistics_.missed_slots += missed.size();
     slots_.insert(slots_.end(), missed.begin(), missed.end());

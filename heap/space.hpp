@@ -30,6 +30,12 @@ class space {
 
   [[nodiscard]] gcbarrier::address_range range() const { return {young.range().begin, memory_.arena.end}; }
 
+  // Whether it awaits its sweep (lazy_sweep.hpp): what it points to may be gone, so it is not to be looked
+  // into.
+  [[nodiscard]] bool is_dead(const object* old_object) const {
+    return map.chunk_of(old_object) >= first_unswept && !marks.test(old_object);
+  }
+
  private:
   space(const heap_memory& memory, gcbarrier::address_range nursery, std::size_t survivor_bytes)
       : memory_(memory), young(nursery, survivor_bytes) {}
@@ -39,7 +45,9 @@ class space {
  public:
   young_space young;
   object_map map;  // of the old objects
-  bitmap marks;    // of both; all clear between collections
+  // Of both. All clear between collections, but for a mark that goes on beside the mutator and its sweep.
+  bitmap marks;
+  std::size_t first_unswept = ~std::size_t{0};  // chunk of the map; that and the later ones hold dead objects
   std::unique_ptr<old_space> old;
 };
 

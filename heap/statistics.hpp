@@ -44,11 +44,24 @@ struct statistics {
   std::uint64_t swept_bytes = 0;
   std::uint64_t huge_pages = 0;  // that cold memory was moved to
 
+  // Of full collections beside the mutator; their last pauses are among the full ones.
+  std::uint64_t concurrent_marks = 0;     // finished
+  std::uint64_t abandoned_marks = 0;      // for a full collection with the mutator stopped
+  std::uint64_t concurrent_mark_ns = 0;   // on the marker's thread, with its waits for the processor
+  std::uint64_t concurrent_rounds = 0;    // of scanning what was written meanwhile
+  std::uint64_t scanned_again_bytes = 0;  // in them
+  std::uint64_t final_scanned_bytes = 0;  // and in the final pauses
+  std::uint64_t final_mark_ns = 0;
+
   std::uint64_t verified_collections = 0;
   std::uint64_t verified_slots =
       0;  // old slots that pointed into the nursery, by a walk of the whole old space
   std::uint64_t missed_slots = 0;    // those that the remembered set lacked: anything but 0 is a bug
   std::uint64_t dangling_slots = 0;  // that led to no object after a collection: anything but 0 is a bug
+  std::uint64_t verified_marks = 0;  // that were set beside the mutator
+  // Reachable objects that such a mark had missed, by another with the mutator stopped: anything but 0 is a
+  // bug.
+  std::uint64_t unmarked_objects = 0;
 
   [[nodiscard]] std::size_t collections() const { return pauses.size(); }
   [[nodiscard]] std::uint64_t pause_ns() const {

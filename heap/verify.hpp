@@ -3,12 +3,11 @@
 #ifndef GCHEAP_VERIFY_HPP
 #define GCHEAP_VERIFY_HPP
 
-#include <gcbarrier/address_range.hpp>
-
 #include <algorithm>
 #include <cstdint>
 #include <span>
 
+#include "bitmap.hpp"
 #include "object.hpp"
 #include "object_map.hpp"
 #include "space.hpp"
@@ -16,15 +15,15 @@
 
 namespace gcheap {
 
-// Calls f(slot) with every slot of an old object that points into `young` and is not among `remembered`,
+// Calls f(slot) with every slot of an old object that points to a young one and is not among `remembered`,
 // which is sorted. Returns how many slots point there in all.
 template <class F>
-std::uint64_t find_missed(const object_map& map, gcbarrier::address_range young,
-                          std::span<void** const> remembered, F f) {
+std::uint64_t find_missed(const space& memory, std::span<void** const> remembered, F f) {
   std::uint64_t found = 0;
-  map.each([&](object* o) {
+  memory.map.each([&](object* o) {
+    if (memory.is_dead(o)) return;
     each_slot(o, [&](void** slot) {
-      if (!young.contains(*slot)) return;
+      if (!memory.young.contains(*slot)) return;
       ++found;
       if (!std::binary_search(remembered.begin(), remembered.end(), slot)) f(slot);
     });
@@ -53,7 +52,9 @@ class object_check {
   [[nodiscard]] std::uint64_t dangling_slots() const {
     std::uint64_t count = 0;
     const auto check = [&](object* o) { each_slot(o, [&](void** slot) { count += passes(*slot) ? 0 : 1; }); };
-    space_.map.each(check);
+    space_.map.each([&](object* o) {
+      if (!space_.is_dead(o)) check(o);
+    });
     each_young(check);
     return count;
   }
@@ -70,6 +71,14 @@ class object_check {
 
   space& space_;
 };
+
+// Calls f(object) with every old object whose bit is set in `reachable` and not in the marks.
+template <class F>
+void find_unmarked(const space& memory, const bitmap& reachable, F f) {
+  memory.map.each([&](object* o) {
+    if (reachable.test(o) && !memory.marks.test(o)) f(o);
+  });
+}
 
 }  // namespace gcheap
 

@@ -13,6 +13,7 @@
 #include <gcbarrier/error.hpp>
 #include <heap/barriers.hpp>
 #include <heap/collector.hpp>
+#include <heap/shared_heap.hpp>
 #include <heap/statistics.hpp>
 #include <heap/workload/workloads.hpp>
 #include <string>
@@ -85,13 +86,23 @@ void count(benchmark::UserCounters& counters, const gcheap::statistics& of, run_
   counters["peak_MiB"] = peak_memory_mib();
 }
 
-template <class Workload, class Barrier>
+// Calls f(collector&) when the workload has ended.
+template <class Barrier, class F>
+void look_at(gcheap::collector<Barrier>& heap, F f) {
+  f(heap);
+}
+template <class Barrier, class F>
+void look_at(gcheap::shared_heap<Barrier>& heap, F f) {
+  heap.stopped(f);
+}
+
+template <class Workload, class Barrier, template <gcbarrier::write_barrier> class Heap>
 void program(benchmark::State& state) {
   gcheap::collector_options options;
   options.nursery_bytes = static_cast<std::size_t>(state.range(0)) << 20;
   const double size = static_cast<double>(state.range(1)) / 100;
   for (auto _ : state) {
-    auto heap = gcheap::collector<Barrier>::open(options, gcheap::open_barrier<Barrier>);
+    auto heap = Heap<Barrier>::open(options, gcheap::open_barrier<Barrier>);
     if (!heap) {
       std::array<char, 300> why{};
       heap.error().describe(why.data(), why.size());
@@ -104,10 +115,12 @@ void program(benchmark::State& state) {
     digest = Workload::run(**heap, size);
     run.end = now();
     state.SetIterationTime(static_cast<double>(run.end - run.begin) / 1e9);
-    count(state.counters, (*heap)->statistics(), run);
-    if constexpr (std::is_same_v<Barrier, counted>) {
-      state.counters["stores"] = static_cast<double>((*heap)->barrier().stores());
-    }
+    look_at(**heap, [&](auto& collector) {
+      count(state.counters, collector.statistics(), run);
+      if constexpr (std::is_same_v<Barrier, counted>) {
+        state.counters["stores"] = static_cast<double>(collector.barrier().stores());
+      }
+    });
     // A counter is a double: as much of the digest as it holds exactly.
     state.counters["digest"] = static_cast<double>(digest & ((std::uint64_t{1} << 53) - 1));
   }
@@ -124,16 +137,23 @@ void add(const std::string& name, void (*run)(benchmark::State&)) {
       ->Unit(benchmark::kMillisecond);
 }
 
+template <class Workload, template <gcbarrier::write_barrier> class Heap>
+void add_with_each_barrier() {
+  const std::string workload = Workload::name;
+  const auto with = [&workload]<class Barrier>() {
+    add("program/" + workload + '/' + std::string(Barrier::name), program<Workload, Barrier, Heap>);
+  };
+  gcheap::each_barrier(with);
+  with.template operator()<gcbarrier::no_barrier>();
+}
+
 const bool registered = [] {
   gcheap::workload::each_workload([]<class Workload>() {
-    const std::string workload = Workload::name;
-    const auto with = [&workload]<class Barrier>() {
-      add("program/" + workload + '/' + std::string(Barrier::name), program<Workload, Barrier>);
-    };
-    gcheap::each_barrier(with);
-    with.template operator()<gcbarrier::no_barrier>();
-    add("program_stores/" + workload, program<Workload, counted>);
+    add_with_each_barrier<Workload, gcheap::collector>();
+    add("program_stores/" + std::string(Workload::name), program<Workload, counted, gcheap::collector>);
   });
+  gcheap::workload::each_threaded_workload(
+      []<class Workload>() { add_with_each_barrier<Workload, gcheap::shared_heap>(); });
   return true;
 }();
 

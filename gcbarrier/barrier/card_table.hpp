@@ -55,9 +55,9 @@ class basic_card_table {
     return table;
   }
 
-  // Relaxed atomics, which are plain byte accesses: two threads may mark the same card.
+  // Atomics that are plain moves: two threads may mark the same card, and a marker may read the slot.
   void store(void** slot, void* value) {
-    *slot = value;
+    std::atomic_ref(*slot).store(value, std::memory_order_release);
     const std::uintptr_t index = reinterpret_cast<std::uintptr_t>(slot) >> card_shift;
     if constexpr (Marking == card_marking::if_clean) {
       // A retained card counts as dirty, so it is left as it is.

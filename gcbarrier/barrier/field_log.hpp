@@ -45,7 +45,7 @@ class field_log : public remembered_slots {
   }
 
   void store(void** slot, void* value) {
-    *slot = value;
+    std::atomic_ref(*slot).store(value, std::memory_order_release);
     const std::uintptr_t at = address_of(slot);
     const bits word = std::atomic_ref(*word_of(at)).load(std::memory_order_relaxed);
     if ((word >> bit_number(at) & 1) != 0) return;

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include "../address_range.hpp"
@@ -31,6 +32,8 @@ template <write_barrier Tracked>
 class hybrid_barrier {
  public:
   static constexpr std::string_view name = "hybrid";
+  // Not store_scattered().
+  using stores_plainly = std::conditional_t<plain_store_barrier<Tracked>, hybrid_barrier, void>;
 
   // `heap` holds every slot that store_scattered() will ever see, in whole cards. Errors: those of both
   // barriers.

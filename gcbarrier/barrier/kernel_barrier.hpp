@@ -35,6 +35,7 @@ class kernel_barrier {
 
  public:
   static constexpr std::string_view name = name_text.data();
+  using stores_plainly = kernel_barrier;
   using tracker_type = basic_write_tracker<Mechanism, Policy>;
 
   static result<kernel_barrier> open(kernel::system_calls calls = {}) {

@@ -20,6 +20,7 @@ GCBARRIER_NAMESPACE_BEGIN
 class no_barrier {
  public:
   static constexpr std::string_view name = "none";
+  using stores_plainly = no_barrier;
 
   void store(void** slot, void* value) { *slot = value; }
   error add_arena(address_range range) { return arenas_.add(range); }

@@ -3,6 +3,7 @@
 #ifndef GCBARRIER_BARRIER_STORE_BUFFER_HPP
 #define GCBARRIER_BARRIER_STORE_BUFFER_HPP
 
+#include <atomic>
 #include <cerrno>
 #include <string_view>
 
@@ -30,10 +31,12 @@ class store_buffer : public remembered_slots {
     return made;
   }
 
-  // Most slots are young; of the others, most values are old.
+  // Most slots are young; of the others, most values are old. Two threads may store to the same slot: the one
+  // that saw no young pointer in it lists it, before the world stops.
   void store(void** slot, void* value) {
-    void* const before = *slot;
-    *slot = value;
+    const std::atomic_ref shared(*slot);
+    void* const before = shared.load(std::memory_order_relaxed);
+    shared.store(value, std::memory_order_release);
     if (is_young(slot) || !is_young(value) || is_young(before)) return;
     append(slot);
   }

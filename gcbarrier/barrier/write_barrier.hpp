@@ -57,6 +57,12 @@ concept two_part_barrier = write_barrier<B> &&
   { barrier.add_scattered_arena(range) } -> std::same_as<error>;
 };
 
+// A barrier whose store() is the plain store, and says so by naming itself, which what derives from it does
+// not inherit. Who needs an atomic one, as other threads read the slot meanwhile, makes it without store():
+// compilers merge and vectorise plain ones.
+template <class B>
+concept plain_store_barrier = write_barrier<B> && std::same_as<typename B::stores_plainly, B>;
+
 GCBARRIER_NAMESPACE_END
 
 #endif

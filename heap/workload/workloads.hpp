@@ -9,6 +9,7 @@
 #include "hash_churn.hpp"
 #include "lru_cache.hpp"
 #include "scheme.hpp"
+#include "server_cache.hpp"
 #include "sort.hpp"
 #include "splay.hpp"
 #include "strings.hpp"
@@ -32,6 +33,12 @@ void each_workload(F f) {
   f.template operator()<scheme_functional>();
   f.template operator()<scheme_mutating>();
   f.template operator()<scheme_arrays>();
+}
+
+// The same for those that are of several threads: their run() takes a shared_heap.
+template <class F>
+void each_threaded_workload(F f) {
+  f.template operator()<server_cache>();
 }
 
 }  // namespace gcheap::workload

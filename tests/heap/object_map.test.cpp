@@ -77,7 +77,9 @@ TEST_CASE_FIXTURE(fixture, "any layout, and any sweep of it, answers as a sorted
       }
     }
     std::vector<object*> freed;
-    map->retain_only(*live, [&](object* o) { freed.push_back(o); });
+    for (std::size_t chunk = 0; chunk < map->chunk_count(); ++chunk) {
+      map->retain_only(*live, chunk, [&](object* o) { freed.push_back(o); });
+    }
     REQUIRE(std::equal(freed.begin(), freed.end(), dead.begin(), dead.end()));
     for (object* const o : dead) model.erase(o);
     for (object* const o : model) REQUIRE_FALSE(live->test(o));

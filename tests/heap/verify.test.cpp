@@ -6,6 +6,7 @@
 #include <set>
 #include <vector>
 
+#include "dropping_a_page.hpp"
 #include "not_retaining.hpp"
 #include "support.hpp"
 
@@ -13,40 +14,12 @@ namespace {
 
 using gcbarrier::address_range;
 using gcheap::root;
+using heap_test::dropping_a_page;
 using heap_test::new_node;
 using heap_test::node;
 using heap_test::node_array;
 using heap_test::not_retaining;
 using heap_test::open_heap;
-
-// A barrier whose sets lack the page that this address lies in.
-template <class Barrier>
-class dropping_a_page : public Barrier {
- public:
-  static inline const void* dropped = nullptr;
-
-  static gcbarrier::result<dropping_a_page> open(address_range heap, address_range young) {
-    auto inner = gcheap::open_barrier<Barrier>(heap, young);
-    if (!inner) return inner.error();
-    return dropping_a_page(std::move(*inner));
-  }
-
-  gcbarrier::dirty_set written() {
-    const address_range page = address_range(dropped, 1).widened_to(4096);
-    runs_.clear();
-    for (const address_range run : Barrier::written()) {
-      for (const address_range part : {run.intersection({std::uintptr_t{0}, page.begin}),
-                                       run.intersection({page.end, ~std::uintptr_t{0}})}) {
-        if (!part.empty()) runs_.push_back(part);
-      }
-    }
-    return gcbarrier::dirty_set(runs_);
-  }
-
- private:
-  explicit dropping_a_page(Barrier inner) : Barrier(std::move(inner)) {}
-  std::vector<address_range> runs_;
-};
 
 TEST_CASE_TEMPLATE("a barrier that drops one page is caught, and only then", Barrier, gcbarrier::card_table,
                    gcbarrier::conditional_card_table, gcheap::uffd_async_barrier, gcheap::mprotect_barrier) {
