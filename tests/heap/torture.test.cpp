@@ -57,7 +57,7 @@ void torture_all(gcheap::collector_options options) {
     const std::string name = Workload::name;
     CAPTURE(name);
     constexpr double size = 0.0005;
-    options.torture = name.starts_with("scheme") ? 499 : 7;  // an interpreter allocates all the time
+    options.torture = name.starts_with("scheme") ? 97 : 7;  // an interpreter allocates all the time
     static const std::uint64_t expected =
         Workload::run(*open_heap<gcbarrier::no_barrier>(heap_test::small_heap()), size);
     auto heap = open_heap<Barrier>(options);
