@@ -10,10 +10,7 @@ void safepoints::enter(allocation_buffer& mine) {
 }
 
 void safepoints::leave(allocation_buffer& mine) {
-  std::unique_lock hold(lock_);
-  --running_;
-  changed_.notify_all();
-  changed_.wait(hold, [this] { return !stopping_; });
+  const std::lock_guard hold(lock_);
   std::erase(buffers_, &mine);
 }
 

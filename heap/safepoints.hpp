@@ -57,7 +57,7 @@ class safepoints {
  public:
   // The thread whose buffer this is.
   void enter(allocation_buffer& mine);  // it begins to run
-  void leave(allocation_buffer& mine);  // it ends; not to be used any more
+  void leave(allocation_buffer& mine);  // it has ended, being safe; called with all threads stopped
   void become_safe();
   void become_running();
   // What a running thread does now and then.

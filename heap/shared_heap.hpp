@@ -138,9 +138,11 @@ class shared_heap<Barrier>::mutator {
     heap_.safepoints_.enter(buffer_);
   }
   ~mutator() {
-    heap_.safepoints_.leave(buffer_);
+    heap_.safepoints_.become_safe();
+    // In one step: a collection in between would hand the buffer's memory out again.
     heap_.ask([this] {
       buffer_.retire(give_up);
+      heap_.safepoints_.leave(buffer_);
       heap_.collector_->remove_roots(roots_);
     });
   }
