@@ -24,9 +24,10 @@ QUICK_SKIPS = re.compile("|".join((
     r"^(collect|peek|arm)/.*MiB:(256|1024)",
     r"^crossover/.*((stores|ppm):3|stores:10000000/)",
     r"^scale/old_space/.*MiB:(128|512|2048|4096|8192|16384)",
+    r"^scale/dirty/percent:(1|30|60)/",
 )))
 # Of a benchmark; those of the others take turns inside.
-REPETITIONS = {"program": (3, 2), "store": (3, 5)}  # quick, full
+REPETITIONS = {"program": (2, 2), "store": (2, 5)}  # quick, full
 # Seconds that a case of a part takes on a small machine, quick and full, to tell how much time is left. What has been
 # measured corrects them all alike.
 USUAL = {"doctor": (2, 9), "instructions": (20, 20), "libgc": (12, 50), "program": (0.3, 0.9), "store": (0.3, 0.3),
