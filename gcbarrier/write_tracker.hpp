@@ -74,34 +74,39 @@ class basic_write_tracker {
   // forked child has copies of them.
   ~basic_write_tracker() {
     if (arenas_.empty() || in_child()) return;
-    for (arena& one : arenas_) (void)mechanism_.detach(one.range);
+    for (arena& one : arenas_) (void)mechanism_.detach(one.attached);
   }
 
   // ---- arenas ----
 
   // Begins to track memory, mapped and writable, on ordinary pages, page-aligned. All of it is in the next
   // set, unless arm() comes first. Arming empty space costs page tables and its first writes a second fault:
-  // add what holds objects and grow. Errors: EINVAL misaligned or empty; EEXIST overlaps an arena; ENOMEM not
-  // all mapped; EACCES not writable; ENOTSUP hugetlb; EBUSY another userfaultfd's; those of the mechanism.
-  // Nothing is tracked after an error.
-  error add_arena(address_range range) {
-    if (range.empty() || !range.aligned_to(kernel::page_size())) {
+  // add what holds objects and grow. The `reserve` bytes that follow are in no set and not protected, but so
+  // that resize_arena() can take them in without a system call. Errors, of the reserve too: EINVAL misaligned
+  // or empty; EEXIST overlaps an arena; ENOMEM not all mapped; EACCES not writable; ENOTSUP hugetlb; EBUSY
+  // another userfaultfd's; those of the mechanism. Nothing is tracked after an error.
+  error add_arena(address_range range, std::size_t reserve = 0) {
+    const address_range all{range.begin, range.end + reserve};
+    if (range.empty() || !range.aligned_to(kernel::page_size()) || reserve % kernel::page_size() != 0 ||
+        all.end < range.end) {
       return {"add_arena", EINVAL, range, "both ends must lie on page boundaries"};
     }
     std::size_t at = 0;
     while (at < arenas_.size() && arenas_[at].range.begin < range.begin) ++at;
-    if (overlaps_another(range, nullptr)) {
+    if (overlaps_another(all, nullptr)) {
       return {"add_arena", EEXIST, range, "it overlaps an arena of this tracker"};
     }
     // Before any table is mapped: that could land in a hole, and be tracked as a part of the arena.
-    if (const error why = check_memory(range)) return why;
-    if (const error why = make_room(arenas_.size() + 1, tracked_bytes() + range.bytes())) return why;
+    if (const error why = check_memory(all)) return why;
+    if (const error why = make_room(arenas_.size() + 1, attached_bytes() + all.bytes())) return why;
     arena fresh(calls_);
+    if (const error why = fresh.reserve(all)) return why;
     if (const error why = fresh.cover(range)) return why;
     fresh.clear_bits();
     if (in_child()) start_over();
-    if (const error why = attach(range)) return why;
+    if (const error why = attach(all)) return why;
     fresh.range = range;
+    fresh.attached = all;
     fresh.known_end = range.begin;
     fresh.reported.set(range);
     arenas_.insert(at, std::move(fresh));
@@ -110,37 +115,32 @@ class basic_write_tracker {
 
   // Changes the size of the arena that begins at `base`. What is added is in the next set, unless arm() comes
   // first. Errors of growing are those of add_arena; after one the arena has its old size, and all of it is
-  // in the next set. To shrink, call it before the memory is unmapped; the arena is shorter then even if the
+  // in the next set. Beyond the reserve of before it needs system calls, and takes a new one. To shrink,
+  // which gives up the reserve, call it before the memory is unmapped; the arena is shorter then even if the
   // mechanism reports an error.
-  error resize_arena(const void* base, std::size_t bytes) {
+  error resize_arena(const void* base, std::size_t bytes, std::size_t reserve = 0) {
     arena* const found = find(base);
     if (found == nullptr) return no_such("resize_arena", base);
     const address_range before = found->range;
     const address_range after(base, bytes);
-    if (after.empty() || !after.aligned_to(kernel::page_size())) {
+    if (after.empty() || !after.aligned_to(kernel::page_size()) || reserve % kernel::page_size() != 0 ||
+        after.end + reserve < after.end) {
       return {"resize_arena", EINVAL, after, "the size must be whole pages; remove_arena to end it"};
     }
     if (in_child()) start_over();
-    if (after.end <= before.end) {
-      if (after == before) return {};
-      const error why = mechanism_.detach({after.end, before.end});
+    if (after == before) return {};
+    if (after.end < before.end) {
+      const error why = mechanism_.detach({after.end, found->attached.end});
       (void)found->cover(after);  // smaller: cannot fail
-      found->range = after;
+      found->range = found->attached = after;
       if (why) lose(*found, why);
       return why;
     }
     const address_range added{before.end, after.end};
-    if (overlaps_another(after, found)) {
-      return {"resize_arena", EEXIST, added, "another arena is in the way"};
+    if (found->attached.end < after.end) {
+      if (const error why = attach_more(*found, {after.begin, after.end + reserve})) return why;
     }
-    if (const error why = check_memory(added)) return why;
-    if (const error why = make_room(arenas_.size(), tracked_bytes() + added.bytes())) return why;
-    if (const error why = found->cover(after)) return why;
-    if (const error why = attach(after)) {
-      (void)found->cover(before);  // smaller: cannot fail
-      lose(*found, why);
-      return why;
-    }
+    (void)found->cover(after);  // there is room
     found->reported.set(added);
     found->range = after;
     return {};
@@ -153,7 +153,7 @@ class basic_write_tracker {
     arena* const found = find(base);
     if (found == nullptr) return no_such("remove_arena", base);
     if (in_child()) start_over();
-    const error why = mechanism_.detach(found->range);
+    const error why = mechanism_.detach(found->attached);
     const bool expected = found->lost;
     arenas_.erase(static_cast<std::size_t>(found - arenas_.begin()));
     return expected ? error{} : why;
@@ -268,9 +268,10 @@ class basic_write_tracker {
 
   // Announces a bulk write: makes the pages that this range touches free to write, in one call; they may be
   // in the next set even if nobody writes. Pays from about four pages. After an error all of the arena is in
-  // the next set.
+  // the next set. The collector may announce its own between peek() and arm(): a sweep, say.
   error expect_writes(address_range range) {
     if (in_child()) start_over();
+    scanned_all_ = false;
     error problem;
     for (arena& one : arenas_) {
       const address_range part = range.widened_to(kernel::page_size()).intersection(one.range);
@@ -284,6 +285,7 @@ class basic_write_tracker {
         lose(one, why);
         problem = why;
       }
+      if constexpr (Policy::selects) policy_.opened(one.history, part);
     }
     return problem;
   }
@@ -326,17 +328,26 @@ class basic_write_tracker {
         : reported(calls), retained(calls), always(calls), blocks(calls), history(calls) {}
 
     address_range range;
-    page_bitmap reported;  // beside what the mechanism says: in every set until the next arming
-    page_bitmap retained;  // joins `reported` at the next set
+    address_range attached;  // with the reserve
+    page_bitmap reported;    // beside what the mechanism says: in every set until the next arming
+    page_bitmap retained;    // joins `reported` at the next set
     page_bitmap always;
     cold_blocks blocks;
     bool lost = false;  // must be attached again before the mechanism's word counts
     error loss;         // why all of it counts as written, until the next arming
     [[no_unique_address]] typename Policy::history history;
-    // What the history says holds up to here. Beyond, since it was added or lost, it is not known whether a
-    // page is protected, so the next arming protects all of it.
+    // What the history says holds up to here; beyond is what was added, or all of it, `since_loss`, when
+    // nobody knows whether a page is protected.
     std::uintptr_t known_end = 0;
+    bool since_loss = false;
 
+    // Room in the tables for as much as `all`, so that cover() of that, or less, cannot fail.
+    error reserve(address_range all) {
+      const address_range now = range;
+      const error why = cover(all);
+      (void)cover(now);
+      return why;
+    }
     error cover(address_range to) {
       for (page_bitmap* bits : {&reported, &retained, &always}) {
         if (const error why = bits->cover(to, kernel::page_size())) return why;
@@ -400,9 +411,14 @@ class basic_write_tracker {
   }
   bool overlaps_another(address_range range, const arena* but) {
     for (arena& one : arenas_) {
-      if (&one != but && one.range.overlaps(range)) return true;
+      if (&one != but && one.attached.overlaps(range)) return true;
     }
     return false;
+  }
+  [[nodiscard]] std::size_t attached_bytes() const {
+    std::size_t sum = 0;
+    for (const arena& one : arenas_) sum += one.attached.bytes();
+    return sum;
   }
 
   // Every other page is the most runs that there can be.
@@ -430,6 +446,7 @@ class basic_write_tracker {
     one.lost = true;
     one.loss = why;
     one.known_end = one.range.begin;
+    one.since_loss = true;
     one.reported.set(one.range);
     problem_ = why;
     if (descriptors_gone(why)) must_reopen_ = why;
@@ -458,10 +475,28 @@ class basic_write_tracker {
     return mechanism_.attach(range);
   }
 
+  // Makes `all` the arena and its reserve, with room for it in the tables. After an error it is as it was,
+  // and all of it is written.
+  error attach_more(arena& one, address_range all) {
+    const address_range added{one.attached.end, all.end};
+    if (overlaps_another(all, &one)) {
+      return {"resize_arena", EEXIST, added, "another arena is in the way"};
+    }
+    if (const error why = check_memory(added)) return why;
+    if (const error why = make_room(arenas_.size(), attached_bytes() + added.bytes())) return why;
+    if (const error why = one.reserve(all)) return why;
+    if (const error why = attach(all)) {
+      lose(one, why);
+      return why;
+    }
+    one.attached = all;
+    return {};
+  }
+
   // Tries to attach a lost arena again; all of it counts as written until the next arming.
   bool revive(arena& one) {
     one.reported.set(one.range);
-    if (const error why = attach(one.range)) {
+    if (const error why = attach(one.attached)) {
       problem_ = why;
       return false;
     }
@@ -584,20 +619,21 @@ class basic_write_tracker {
     if constexpr (!Policy::selects) {
       return arm(part);
     } else {
-      const address_range unknown = part.intersection({one.known_end, one.range.end});
-      if (!unknown.empty()) {
-        if (const error why = arm(unknown)) return why;
-        policy_.protected_all(one.history, unknown);
-      }
       const address_range known = part.intersection({one.range.begin, one.known_end});
       if (const error why = policy_.select(one.history, known, scanned_.runs(), arm)) return why;
+      const address_range unknown = part.intersection({one.known_end, one.range.end});
+      if (!unknown.empty()) {
+        if (const error why = policy_.begin(one.history, unknown, one.since_loss, arm)) return why;
+      }
       if (part.begin <= one.known_end && part.end > one.known_end) one.known_end = part.end;
+      if (one.known_end == one.range.end) one.since_loss = false;
       return {};
     }
   }
 
-  // The last peek() will do, if there was one since the last arming. What the collector wrote since then it
-  // does not show: that is protected where a chosen range passes over it, and else is in the next set.
+  // The last peek() will do, if there was one since the last arming and no expect_writes() since. What the
+  // collector wrote since then it does not show: that is protected where a chosen range passes over it, and
+  // else is in the next set.
   void know_unprotected() {
     if constexpr (Policy::selects) {
       policy_.next_cycle();
@@ -658,7 +694,7 @@ class basic_write_tracker {
   std::uintptr_t collapse_from_ = 0;  // where the last collapse_cold() came to
   error must_reopen_;                 // why the mechanism needs new descriptors; no error: it does not
   bool peeked_ = false;               // since the last arm(), or collect() of everything
-  bool scanned_all_ = false;          // scanned_ is that of a peek() at everything since the last arming
+  bool scanned_all_ = false;  // scanned_ shows all that is unprotected, but for what peek() cannot know
 };
 
 struct tracker_options {

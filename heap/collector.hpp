@@ -170,12 +170,15 @@ class collector {
         torture_(options.torture),
         large_bytes_(std::min(std::size_t{32} << 10, options.nursery_bytes / 8)),
         simple_bytes_(torture_.is_on() ? 0 : large_bytes_) {
-    space_->old->on_growth([this](gcbarrier::address_range fresh) {
+    space_->old->on_growth([this](gcbarrier::address_range fresh, std::size_t reserve) {
       if constexpr (gcbarrier::two_part_barrier<Barrier>) {
         if (space_->old->apart_range().contains(fresh)) return barrier_.add_scattered_arena(fresh);
       }
-      return barrier_.add_arena(fresh);
+      return gcbarrier::add_with_reserve(barrier_, fresh, reserve);
     });
+    if constexpr (requires { barrier_.expect_writes(gcbarrier::address_range{}); }) {
+      space_->old->on_frees([this](gcbarrier::address_range range) { barrier_.expect_writes(range); });
+    }
   }
 
   enum class extent : std::uint8_t { minor, begin_full, full };

@@ -6,6 +6,7 @@
 #include <gcbarrier/address_range.hpp>
 #include <gcbarrier/error.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstddef>
@@ -73,6 +74,21 @@ class object_map {
   }
   [[nodiscard]] std::size_t chunk_of(const object* o) const { return starts_.index_of(o) / 64; }
   [[nodiscard]] bool is_empty(std::size_t chunk) const { return summary(chunk * 64) == 0; }
+
+  // The chunks' memory.
+  [[nodiscard]] gcbarrier::address_range range_of(std::size_t first, std::size_t last) const {
+    const std::uintptr_t begin = starts_.covered().begin;
+    return {begin + first * chunk_bytes, std::min(begin + last * chunk_bytes, starts_.covered().end)};
+  }
+  // In how many pages of a chunk objects begin whose bit in `live` is clear; `page` divides chunk_bytes.
+  [[nodiscard]] std::size_t pages_with_dead(const bitmap& live, std::size_t chunk, std::size_t page) const {
+    std::uint64_t pages = 0;
+    each_word_in(chunk, [&](std::size_t index) {
+      const std::uint64_t dead = starts_.word(index) & ~live.word(index);
+      if (dead != 0) pages |= std::uint64_t{1} << (index % 64 * bitmap::word_covers / page);
+    });
+    return static_cast<std::size_t>(std::popcount(pages));
+  }
 
   // Forgets every object in the chunk whose bit in `live` is clear, after f(object*) with it; clears their
   // bits in `live`, which must cover the same addresses. What a sweep is.

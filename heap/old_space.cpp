@@ -1,6 +1,8 @@
 #include "old_space.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <gcbarrier/kernel/system_calls.hpp>
 
 namespace gcheap {
 
@@ -23,26 +25,42 @@ old_space::~old_space() {
   if (apart_heap_ != nullptr) mi_heap_destroy(apart_heap_);
 }
 
-bool old_space::grow(std::size_t first, std::size_t last) {
-  for (std::size_t step = first; step <= last; ++step) {
-    if (held_[step] != 0) continue;
-    const std::uintptr_t begin = memory_.arena.begin + step * arena_step;
+bool old_space::grow(std::uintptr_t begin, std::uintptr_t end) {
+  for (std::size_t segment = segment_of(begin); segment <= segment_of(end - 1); ++segment) {
+    const std::uintptr_t segment_end = memory_.arena.begin + (segment + 1) * arena_step;
+    const std::uintptr_t upto = std::min(segment_end, (end + growth_step - 1) / growth_step * growth_step);
+    if (upto <= held_[segment]) continue;
     if (grow_) {
-      if (const gcbarrier::error why = grow_({begin, begin + arena_step})) {
+      if (const gcbarrier::error why = grow_({held_[segment], upto}, segment_end - upto)) {
         growth_error_ = why;
         return false;
       }
     }
-    held_[step] = 1;
-    ++held_steps_;
+    held_bytes_ += upto - held_[segment];
+    held_[segment] = upto;
   }
   return true;
 }
 
 std::size_t old_space::sweep(bitmap& live) {
   std::size_t freed = 0;
-  for (std::size_t chunk = 0; chunk < map_.chunk_count(); ++chunk) freed += sweep(live, chunk);
+  constexpr std::size_t together = (std::size_t{1} << 20) / object_map::chunk_bytes;
+  for (std::size_t first = 0; first < map_.chunk_count(); first += together) {
+    const std::size_t last = std::min(first + together, map_.chunk_count());
+    announce_frees(live, first, last);
+    for (std::size_t chunk = first; chunk < last; ++chunk) freed += sweep(live, chunk);
+  }
   return freed;
+}
+
+// To unprotect a page together with its neighbours, and to protect it again, costs a fifth of a fault.
+void old_space::announce_frees(const bitmap& live, std::size_t first, std::size_t last) {
+  if (!announce_) return;
+  const std::size_t page = gcbarrier::kernel::page_size();
+  const gcbarrier::address_range range = map_.range_of(first, last);
+  std::size_t pages = 0;
+  for (std::size_t chunk = first; chunk < last; ++chunk) pages += map_.pages_with_dead(live, chunk, page);
+  if (pages * page > range.bytes() / 4) announce_(range);
 }
 
 std::size_t old_space::sweep(bitmap& live, std::size_t chunk) {

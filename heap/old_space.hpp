@@ -1,4 +1,4 @@
-// Where objects go that survive: mimalloc in an exclusive arena, grown in steps as objects come to lie in it.
+// Where objects go that survive: mimalloc in an exclusive arena, grown as objects come to lie in it.
 #ifndef GCHEAP_OLD_SPACE_HPP
 #define GCHEAP_OLD_SPACE_HPP
 
@@ -8,6 +8,7 @@
 #include <gcbarrier/error.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -20,13 +21,17 @@
 
 namespace gcheap {
 
+// What an old space grows by: the unit in which mimalloc takes memory from a segment. It takes the lowest
+// that is free, so in each segment memory is in use up to some address, and beyond that never was.
+inline constexpr std::size_t growth_step = std::size_t{64} << 10;
+
 // One thread only, the one that opened it: so is a mimalloc heap. Allocating and freeing write to headers
 // inside the space, so both must be done before the barrier's rearm().
 class old_space {
  public:
-  // Called with memory in which objects are about to lie for the first time, in whole steps; an error means
-  // that it cannot be used.
-  using grow_function = std::function<gcbarrier::error(gcbarrier::address_range)>;
+  // Called with memory in which objects are about to lie for the first time, in whole growth steps, and how
+  // much of what follows may come to be used later; an error means that it cannot be used.
+  using grow_function = std::function<gcbarrier::error(gcbarrier::address_range, std::size_t reserve)>;
 
   // `map` covers `arena` and outlives this.
   static gcbarrier::result<std::unique_ptr<old_space>> open(const heap_memory& memory, object_map& map);
@@ -40,6 +45,8 @@ class old_space {
   [[nodiscard]] mutated_types* mutated() const { return mutated_.get(); }
 
   void on_growth(grow_function grow) { grow_ = std::move(grow); }
+  // Called with memory that a sweep is about to write to, most of whose pages hold dead objects.
+  void on_frees(std::function<void(gcbarrier::address_range)> announce) { announce_ = std::move(announce); }
 
   // Memory for one object, which the caller fills in before the next collection; null where there is no room
   // or the space could not grow, which growth_error() then tells.
@@ -61,7 +68,7 @@ class old_space {
   [[nodiscard]] std::size_t live_bytes() const {
     return live_bytes_;
   }  // objects, without the allocator's waste
-  [[nodiscard]] std::size_t held_bytes() const { return held_steps_ * arena_step; }
+  [[nodiscard]] std::size_t held_bytes() const { return held_bytes_; }
   [[nodiscard]] const gcbarrier::error& growth_error() const { return growth_error_; }
 
  private:
@@ -70,7 +77,11 @@ class old_space {
         map_(map),
         heap_(heap),
         apart_heap_(apart_heap),
-        held_(memory.arena.bytes() / arena_step) {}
+        held_(memory.arena.bytes() / arena_step) {
+    for (std::size_t segment = 0; segment < held_.size(); ++segment) {
+      held_[segment] = memory.arena.begin + segment * arena_step;
+    }
+  }
 
   [[nodiscard]] mi_heap_t* heap_for(const type& kind) {
     if (apart_heap_ == nullptr) return heap_;
@@ -79,9 +90,9 @@ class old_space {
 
   object* adopt(void* block, std::size_t bytes) {
     if (block == nullptr) return nullptr;
-    const std::size_t first = step_of(block);
-    const std::size_t last = step_of(static_cast<char*>(block) + bytes - 1);
-    if ((first != last || held_[first] == 0) && !grow(first, last)) {
+    const auto begin = reinterpret_cast<std::uintptr_t>(block);
+    const std::uintptr_t end = begin + bytes;
+    if (end > held_[segment_of(begin)] && !grow(begin, end)) {
       mi_free(block);
       return nullptr;
     }
@@ -90,10 +101,11 @@ class old_space {
     live_bytes_ += bytes;
     return fresh;
   }
-  bool grow(std::size_t first, std::size_t last);
+  bool grow(std::uintptr_t begin, std::uintptr_t end);
+  void announce_frees(const bitmap& live, std::size_t first, std::size_t last);
 
-  [[nodiscard]] std::size_t step_of(const void* p) const {
-    return (reinterpret_cast<std::uintptr_t>(p) - memory_.arena.begin) / arena_step;
+  [[nodiscard]] std::size_t segment_of(std::uintptr_t address) const {
+    return (address - memory_.arena.begin) / arena_step;
   }
 
   heap_memory memory_;
@@ -102,8 +114,9 @@ class old_space {
   mi_heap_t* apart_heap_;  // null where there is no arena for it
   std::unique_ptr<mutated_types> mutated_;
   grow_function grow_;
-  std::vector<char> held_;  // per step: the barrier knows it
-  std::size_t held_steps_ = 0;
+  std::function<void(gcbarrier::address_range)> announce_;
+  std::vector<std::uintptr_t> held_;  // per segment: up to where the barrier knows it
+  std::size_t held_bytes_ = 0;
   std::size_t live_bytes_ = 0;
   gcbarrier::error growth_error_;
 };

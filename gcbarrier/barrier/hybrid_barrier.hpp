@@ -49,8 +49,12 @@ class hybrid_barrier {
   // The store into an object that lies, or will lie when it is old, in a scattered arena.
   void store_scattered(void** slot, void* value) { cards_.store(slot, value); }
 
-  error add_arena(address_range range) { return add(tracked_, range); }
-  error add_scattered_arena(address_range range) { return add(cards_, range); }
+  error add_arena(address_range range, std::size_t reserve = 0) {
+    return add(range, [&] { return add_with_reserve(tracked_, range, reserve); });
+  }
+  error add_scattered_arena(address_range range) {
+    return add(range, [&] { return cards_.add_arena(range); });
+  }
 
   dirty_set written() {
     const dirty_set pages = tracked_.written();
@@ -70,6 +74,8 @@ class hybrid_barrier {
     tracked_.retain(range);
     cards_.retain(range);
   }
+  void expect_writes(address_range range) requires requires(Tracked part) { part.expect_writes(range); }
+  { tracked_.expect_writes(range); }
   void rearm() {
     tracked_.rearm();
     cards_.rearm();
@@ -80,10 +86,10 @@ class hybrid_barrier {
   hybrid_barrier(Tracked tracked, card_table cards)
       : tracked_(std::move(tracked)), cards_(std::move(cards)) {}
 
-  template <class Part>
-  error add(Part& part, address_range range) {
+  template <class F>
+  error add(address_range range, F to_part) {
     if (arenas_.overlaps(range)) return {"add_arena", EEXIST, range, "part of it is an arena already"};
-    if (const error why = part.add_arena(range)) return why;
+    if (const error why = to_part()) return why;
     return arenas_.add(range);
   }
 

@@ -50,19 +50,19 @@ class kernel_barrier {
   void store(void** slot, void* value) { *slot = value; }
 
   // Memory that follows an arena extends it, so that a heap may grow step by step without a system call for
-  // every step at each collection.
-  error add_arena(address_range range) {
+  // every step at each collection; nor for the step itself, if `reserve` said that it would come.
+  error add_arena(address_range range, std::size_t reserve = 0) {
     for (address_range& before : arenas_) {
       if (before.end != range.begin) continue;
-      const error why =
-          tracker_.resize_arena(reinterpret_cast<const void*>(before.begin), range.end - before.begin);
+      const error why = tracker_.resize_arena(reinterpret_cast<const void*>(before.begin),
+                                              range.end - before.begin, reserve);
       if (!why) before.end = range.end;
       return why;
     }
     if (arenas_.size() == arenas_.capacity()) {
       if (const error why = arenas_.reserve(arenas_.empty() ? 64 : 2 * arenas_.size())) return why;
     }
-    const error why = tracker_.add_arena(range);
+    const error why = tracker_.add_arena(range, reserve);
     if (!why) arenas_.push_back(range);
     return why;
   }
@@ -72,7 +72,10 @@ class kernel_barrier {
   // Optional in the concept of a barrier: a search of these pages of the set found a pointer into the
   // nursery.
   void found_young(address_range range) requires(Policy::selects) { tracker_.found_young(range); }
-  // Optional too, before rearm(): cold memory goes to huge pages; see the tracker. Returns how many blocks
+  // Optional too, before rearm(): the collector is about to write most of these pages. An error is no loss:
+  // all of the arena is in the next set.
+  void expect_writes(address_range range) { (void)tracker_.expect_writes(range); }
+  // And cold memory goes to huge pages; see the tracker. Returns how many blocks
   // did.
   std::size_t collapse_cold(const collapse_limits& limits) requires(collapsing_mechanism<Mechanism>) {
     return tracker_.collapse_cold(limits);

@@ -22,7 +22,8 @@ GCBARRIER_NAMESPACE_BEGIN
 //
 // Optional, between written() and rearm(), from any marker thread: found_young(r), where the search of r, a
 // part of the set, found a pointer into the nursery. A barrier that learns which pages are worth its while
-// wants to know.
+// wants to know. Optional too: a second argument of add_arena(), see add_with_reserve(); and, with the world
+// stopped, expect_writes(r): the collector itself is about to write most of the pages in r.
 template <class B>
 concept write_barrier = requires(B barrier, void** slot, void* value, address_range range) {
   { B::name } -> std::convertible_to<std::string_view>;
@@ -37,6 +38,17 @@ concept write_barrier = requires(B barrier, void** slot, void* value, address_ra
   // Bytes: runs of the set begin and end on multiples of this.
   { barrier.granule() } -> std::convertible_to<std::size_t>;
 };
+
+// Adds an arena that will grow, by further arenas that follow it, by up to `reserve` bytes of memory that is
+// mapped now. A barrier that can make use of that takes it as a second argument.
+template <write_barrier B>
+error add_with_reserve(B& barrier, address_range range, std::size_t reserve) {
+  if constexpr (requires { barrier.add_arena(range, reserve); }) {
+    return barrier.add_arena(range, reserve);
+  } else {
+    return barrier.add_arena(range);
+  }
+}
 
 // A barrier that remembers slots has them listed, which spares the collector a search; written() is then the
 // same set in order and merged, at the price of sorting.

@@ -59,8 +59,9 @@ template <class M>
 concept mechanism = std::movable<M> && requires(M m, const M c, address_range range, run_list& out) {
   { c.kind() } -> std::same_as<mechanism_kind>;
   { c.traits() } -> std::same_as<mechanism_traits>;
-  // Begins to watch the range. What it reads as until it is protected is not defined: the tracker takes all
-  // of it as written. Attaching again is fine.
+  // Begins to watch the range. Until it is protected for the first time it reads as written, or its writes
+  // are noticed all the same; what it reads as when it is attached again, after an error, is not defined, and
+  // the tracker takes all of it as written until it has protected it.
   { m.attach(range) } -> std::same_as<error>;
   { m.detach(range) } -> std::same_as<error>;
   // Appends the runs written since they were last protected, in address order.

@@ -33,6 +33,10 @@ GCBARRIER_NAMESPACE_BEGIN
 // would have paid a third of the price moves it up. One that came later moves it down from 3 and 2; from 1
 // only if rent would have paid all of the price.
 //
+// New pages are taken for what new ones lately turned out to be. As long as few of them were written in their
+// first cycle they begin at level 0 and are protected. Else they begin at level 2 and wait, but for a sample,
+// which is protected to go on finding out.
+//
 // The same inputs give the same decisions. Not for several threads at once.
 class cost_policy {
  public:
@@ -67,13 +71,20 @@ class cost_policy {
 
   [[nodiscard]] const cost_model& costs() const { return costs_; }
 
-  // A collection ends: once, before select() for each of its arenas.
-  void next_cycle() { ++cycle_; }
+  // A collection ends: once, before select() and then begin() for each of its arenas.
+  void next_cycle() {
+    ++cycle_;
+    if (last_new_ == 0) return;
+    // What was learnt before counts half.
+    new_tried_ = new_tried_ / 2 + last_new_;
+    new_written_ /= 2;
+    last_new_ = 0;
+  }
 
   // `written` are the runs of pages that are not protected, ordered, disjoint, page-aligned; only what lies
   // `within` counts, a part of the history's range. Calls arm(address_range) for each range to protect, from
   // the highest address to the lowest, and returns its error, if any, at once: then the history is of no use
-  // until protected_all(). Linear in the pages of the runs.
+  // until begin(). Linear in the pages of the runs.
   template <class Arm>
   error select(history& pages, address_range within, std::span<const address_range> written, Arm arm) {
     written = runs_in(within, written);
@@ -97,15 +108,45 @@ class cost_policy {
     return carry_out(pages, within, written, arm);
   }
 
-  // All pages of the range were protected, whatever was decided.
-  void protected_all(history& pages, address_range range) {
+  // The range is new; or, `after_loss`, nothing is known about it any more, not even whether it is protected:
+  // then all of it must be. Calls arm(address_range) for the part to protect.
+  template <class Arm>
+  error begin(history& pages, address_range range, bool after_loss, Arm arm) {
+    address_range chosen = range;
+    if (!after_loss && new_pages_are_hot()) {
+      const std::size_t part = pages.index(range.end) - pages.index(range.begin);
+      const std::size_t first = pages.index(range.begin) + cycle_ % sampled * (part / sampled);
+      if (part >= sampled) chosen = {pages.address(first), pages.address(first + part / sampled)};
+    }
+    if (const error why = arm(chosen)) return why;
+    for (std::size_t i = pages.index(range.begin); i < pages.index(range.end); ++i) {
+      pages[i] = page_record{};
+      if (chosen.contains(pages.address(i))) {
+        mark_protected(pages[i]);
+        pages[i].state |= page_record::fresh;
+      } else {
+        pages[i].set_level(first_hot_level);
+      }
+    }
+    last_new_ += static_cast<std::int64_t>(chosen.bytes() / kernel::page_size());
+    return {};
+  }
+  // The range was unprotected without a fault, which says nothing about its pages.
+  static void opened(history& pages, address_range range) {
     const address_range part = range.intersection(pages.range());
-    for (std::size_t i = pages.index(part.begin); i < pages.index(part.end); ++i) mark_protected(pages[i]);
+    for (std::size_t i = pages.index(part.begin); i < pages.index(part.end); ++i) {
+      page_record& page = pages[i];
+      if ((page.state & page_record::unprotected) != 0) continue;
+      page.state = static_cast<std::uint8_t>(page.state | page_record::unprotected);
+      page.count = 0;
+    }
   }
 
  private:
   static constexpr std::size_t waits = 256;
-  static constexpr std::size_t ahead = 8;  // runs: lone pages' records lie far apart, out of the caches
+  static constexpr std::size_t ahead = 8;     // runs: lone pages' records lie far apart, out of the caches
+  static constexpr std::size_t sampled = 8;   // one of so many
+  static constexpr std::int64_t enough = 16;  // pages, to judge others by
 
   static std::span<const address_range> runs_in(address_range range, std::span<const address_range> runs) {
     const auto first = std::partition_point(runs.begin(), runs.end(),
@@ -115,18 +156,25 @@ class cost_policy {
     return {first, last};
   }
 
+  // To protect a page that will be written in the next cycle costs its price, and its rent after all.
+  [[nodiscard]] bool new_pages_are_hot() const {
+    return new_tried_ >= enough &&
+           new_written_ * (costs_.price() + costs_.rent()) > new_tried_ * costs_.rent();
+  }
+
   void mark_protected(page_record& page) const {
     page.state = static_cast<std::uint8_t>(page.state & ~(page_record::unprotected | page_record::found));
     page.count = static_cast<std::uint8_t>(cycle_);
   }
 
   // What this cycle tells about a page that is now unprotected.
-  void learn(page_record& page) const {
+  void learn(page_record& page) {
     const unsigned level = page.level();
     if ((page.state & page_record::unprotected) == 0) {
       // It took a fault. The stamp is modulo 256, so a page that was clean for longer may pass for one that
       // was not; the bound does not mind.
       const auto clean = static_cast<std::uint8_t>(static_cast<std::uint8_t>(cycle_) - page.count - 1);
+      if ((page.state & page_record::fresh) != 0 && clean == 0) ++new_written_;
       if (clean < haste_) {
         page.set_level(std::min(level + 1, highest_level));
       } else if (level >= first_hot_level || (level == 1 && clean >= patience_)) {
@@ -139,7 +187,8 @@ class cost_policy {
     } else if (page.count < waits - 1) {
       ++page.count;
     }
-    page.state = static_cast<std::uint8_t>((page.state | page_record::unprotected) & ~page_record::found);
+    page.state = static_cast<std::uint8_t>((page.state | page_record::unprotected) &
+                                           ~(page_record::found | page_record::fresh));
   }
 
   // The planner's way back.
@@ -175,6 +224,9 @@ class cost_policy {
   std::int64_t patience_;
   std::int64_t haste_;
   std::uint64_t cycle_ = 0;
+  std::int64_t new_tried_ = 0;    // new pages that were protected,
+  std::int64_t new_written_ = 0;  // and of those how many were written in their first cycle
+  std::int64_t last_new_ = 0;     // since the last cycle, of which it is not known yet
   std::int64_t value_[highest_level + 1][waits];
 };
 static_assert(arming_policy<cost_policy>);

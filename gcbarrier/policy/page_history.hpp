@@ -22,6 +22,7 @@ struct page_record {
     level_bits = 4 | 8,
     unprotected = 16,
     found = 32,  // a search found a young pointer since the last arming
+    fresh = 64,  // was protected when it was new, and not seen since
   };
   std::uint8_t state = unprotected;
   // Unprotected: cycles since the page is known to have been written last, up to 255. Protected: the cycle in

@@ -28,6 +28,16 @@ bool in_one_of(const std::vector<address_range>& runs, std::uintptr_t at) {
   return false;
 }
 
+void begin(cost_policy& policy, page_history& history, address_range fresh, bool after_loss,
+           std::vector<address_range>& decisions) {
+  (void)policy.begin(history, fresh, after_loss, [&](address_range chosen) {
+    fuzz::check(fresh.contains(chosen) && chosen.aligned_to(page), "whole pages of what is new");
+    fuzz::check(!after_loss || chosen == fresh, "all of what may be protected or not");
+    decisions.push_back(chosen);
+    return gcbarrier::error{};
+  });
+}
+
 std::vector<address_range> run(fuzz::bytes input) {
   cost_model costs;
   for (std::int64_t* figure : {&costs.fault, &costs.arm_call, &costs.arm_page, &costs.pass_page,
@@ -53,7 +63,7 @@ std::vector<address_range> run(fuzz::bytes input) {
     }
     const address_range within = input.below(4) == 0 ? some_range(input, pages) : all;
     if (input.below(4) == 0) history.note_found(some_range(input, pages));
-    if (input.below(16) == 0) policy.protected_all(history, some_range(input, pages));
+    if (input.below(16) == 0) begin(policy, history, some_range(input, pages), false, decisions);
     const bool fails = input.below(32) == 0;
 
     policy.next_cycle();
@@ -73,7 +83,7 @@ std::vector<address_range> run(fuzz::bytes input) {
           return fails ? gcbarrier::error{"arm", ENOMEM, chosen, ""} : gcbarrier::error{};
         });
     fuzz::check(static_cast<bool>(why) == failed, "errors are passed on");
-    if (failed) policy.protected_all(history, all);
+    if (failed) begin(policy, history, all, true, decisions);
   }
   return decisions;
 }

@@ -202,7 +202,7 @@ class driver {
 
   void add() {
     const address_range range = some_range();
-    if (tracker_.add_arena(range)) return;
+    if (tracker_.add_arena(range, input_.below(8) * fake_kernel::page)) return;
     each(range, [](page_model& page) { page = {.tracked = true, .must = true}; });
     begins_[(range.begin - fake_kernel::base) / fake_kernel::page] = range.end;
   }
@@ -224,8 +224,8 @@ class driver {
     const std::uintptr_t end = begin + pages * fake_kernel::page;
     if (begin == 0 || end > everything.end) return;
     const std::uintptr_t before = end_of(begin);
-    const gcbarrier::error why =
-        tracker_.resize_arena(reinterpret_cast<const void*>(begin), pages * fake_kernel::page);
+    const gcbarrier::error why = tracker_.resize_arena(
+        reinterpret_cast<const void*>(begin), pages * fake_kernel::page, input_.below(8) * fake_kernel::page);
     if (end <= before) {  // shorter even after an error
       each({end, before}, [](page_model& page) { page = {}; });
       end_of(begin) = end;

@@ -32,12 +32,12 @@ TEST_CASE_TEMPLATE("out of memory: large objects", Barrier, HEAP_TEST_SOME_BARRI
   CHECK(heap->template allocate<blob>(25 * mib) != nullptr);
 }
 
-// A barrier that cannot take more memory than so many arenas.
+// A barrier that cannot take more memory than so much.
 class limited : public gcbarrier::card_table {
   using cards = gcbarrier::card_table;
 
  public:
-  static inline int arenas_left = 0;
+  static inline std::size_t bytes_left = 0;
 
   static gcbarrier::result<limited> open(address_range heap) {
     auto inner = cards::open(heap);
@@ -45,7 +45,8 @@ class limited : public gcbarrier::card_table {
     return limited(std::move(*inner));
   }
   gcbarrier::error add_arena(address_range range) {
-    if (arenas_left-- <= 0) return {"add_arena", EMFILE, range, "made up"};
+    if (range.bytes() > bytes_left) return {"add_arena", EMFILE, range, "made up"};
+    bytes_left -= range.bytes();
     return cards::add_arena(range);
   }
 
@@ -57,7 +58,7 @@ TEST_CASE("out of memory: the barrier refuses more memory, and the caller is tol
   gcheap::collector_options options = tiny_heap();
   options.old_bytes = 8 * gcheap::arena_step;
   SUBCASE("for the first object") {
-    limited::arenas_left = 0;
+    limited::bytes_left = 0;
     auto heap = open_heap<limited>(options);
     CHECK(heap->allocate<blob>(2 * mib) == nullptr);
     CHECK(heap->out_of_memory().code == EMFILE);
@@ -67,7 +68,7 @@ TEST_CASE("out of memory: the barrier refuses more memory, and the caller is tol
     CHECK(heap->statistics().dangling_slots == 0);
   }
   SUBCASE("for a later one") {
-    limited::arenas_left = 2;
+    limited::bytes_left = 2 * gcheap::arena_step;
     auto heap = open_heap<limited>(options);
     root<node> list(heap->roots());
     std::uint64_t left = fill(*heap, list);

@@ -129,12 +129,13 @@ class trial {
     const std::size_t pages = kind == memory_kind::huge_pages ? 512 + below(64) : 2 + below(200);
     const std::size_t capacity = pages + 200;
     auto memory = std::make_shared<support::memory>(kind, pages, capacity);
-    // Two arenas side by side in one mapping, now and then.
-    const std::size_t split = below(3) == 0 ? 1 + below(pages - 1) : pages;
-    track({memory, 0, capacity, {}, {}}, split);
-    if (split < pages) track({memory, split, capacity, {}, {}}, pages - split);
+    // Two arenas side by side in one mapping, now and then, or one with a reserve.
+    const std::uint64_t choice = below(3);
+    const std::size_t split = choice != 0 ? 1 + below(pages - 1) : pages;
+    track({memory, 0, capacity, {}, {}}, split, choice == 2 ? pages - split : 0);
+    if (choice == 1) track({memory, split, capacity, {}, {}}, pages - split);
   }
-  void track(model_arena arena, std::size_t pages) {
+  void track(model_arena arena, std::size_t pages, std::size_t reserve = 0) {
     if (arena.memory->kind() == support::memory_kind::memfd_shared) {
       void* const alias = ::mmap(nullptr, arena.capacity * page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
                                  arena.memory->file(), 0);
@@ -142,7 +143,7 @@ class trial {
     }
     arenas_.push_back(std::move(arena));
     resize_model(arenas_.back(), pages);
-    expect(tracker_.add_arena(arenas_.back().range()));
+    expect(tracker_.add_arena(arenas_.back().range(), reserve * page_bytes));
   }
   void resize_model(model_arena& arena, std::size_t pages) {
     const std::size_t before = arena.pages.size();

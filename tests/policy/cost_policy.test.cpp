@@ -120,6 +120,89 @@ TEST_CASE("cost policy: each call is a range of the arena, from high to low, and
   }
 }
 
+namespace {
+
+// An arena that grows by so many pages in each cycle; of what was new in a cycle, a part is written in the
+// next, if it is protected.
+struct growing {
+  static constexpr std::size_t step = 160;
+  cost_policy policy{no_calls};
+  page_history history;
+  std::size_t pages = 0;
+  std::size_t last_protected = 0;  // of the new pages
+
+  void cycle(std::size_t tenths_written) {
+    gcbarrier::run_list written;
+    REQUIRE_FALSE(written.reserve(pages + 1));
+    for (std::size_t page = 0; page < pages; ++page) {
+      const bool is_new = page + step >= pages;
+      if (history[page].state & gcbarrier::page_record::unprotected ||
+          (is_new && page % 10 < tenths_written)) {
+        written.append(pages_at(page, 1));
+      }
+    }
+    policy.next_cycle();
+    const auto protect = [](address_range) { return gcbarrier::error{}; };
+    REQUIRE_FALSE(policy.select(history, history.range(), written.runs(), protect));
+    REQUIRE_FALSE(history.cover(pages_at(0, pages + step)));
+    last_protected = 0;
+    REQUIRE_FALSE(policy.begin(history, pages_at(pages, step), false, [&](address_range chosen) {
+      last_protected += chosen.bytes() / gcbarrier::kernel::page_size();
+      return gcbarrier::error{};
+    }));
+    pages += step;
+  }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(growing, "cost policy: new pages that are not written are all protected at once") {
+  for (int i = 0; i < 20; ++i) {
+    cycle(0);
+    CHECK(last_protected == step);
+  }
+}
+
+TEST_CASE_FIXTURE(growing,
+                  "cost policy: where new pages turn out to be written, only a sample is protected") {
+  cycle(6);
+  cycle(6);  // now it knows
+  CHECK(last_protected == step / 8);
+  for (int i = 0; i < 20; ++i) {
+    cycle(6);
+    CHECK(last_protected == step / 8);
+  }
+  // And it notices that they are not any more.
+  for (int i = 0; i < 6; ++i) cycle(0);
+  CHECK(last_protected == step);
+}
+
+TEST_CASE_FIXTURE(growing,
+                  "cost policy: of new pages left unprotected, those that stay cold are protected later") {
+  for (int i = 0; i < 5; ++i) cycle(9);
+  const std::size_t before = pages;
+  for (int i = 0; i < 2 * no_calls.patience(); ++i) cycle(0);
+  std::size_t open = 0;
+  for (std::size_t page = 0; page < before; ++page) {
+    open += history[page].state & gcbarrier::page_record::unprotected ? 1 : 0;
+  }
+  CHECK(open == 0);
+}
+
+TEST_CASE_FIXTURE(growing, "cost policy: what was opened without a fault is nobody's write") {
+  cycle(0);
+  cycle(0);
+  for (int i = 0; i < 50; ++i) {
+    cost_policy::opened(history, pages_at(0, 100));
+    cycle(0);
+    // As cold as before: protected again at once.
+    for (std::size_t page = 0; page < 100; ++page) {
+      REQUIRE(history[page].level() == 0);
+      REQUIRE((history[page].state & gcbarrier::page_record::unprotected) == 0);
+    }
+  }
+}
+
 TEST_CASE("cost policy: an error of a call ends it at once") {
   cost_policy policy;
   page_history history;
@@ -133,6 +216,12 @@ TEST_CASE("cost policy: an error of a call ends it at once") {
   });
   CHECK(why.code == EIO);
   CHECK(calls == 1);
+  CHECK(policy
+            .begin(history, history.range(), false,
+                   [](address_range range) {
+                     return gcbarrier::error{"protect", EIO, range, ""};
+                   })
+            .code == EIO);
 }
 
 TEST_CASE("cost policy: absurd costs are made sane") {

@@ -138,6 +138,49 @@ TEST_CASE("policy, tracker: in a clean heap a collection makes no call but to re
   CHECK(tracker.counters().system_calls == before);
 }
 
+TEST_CASE("policy, tracker: what the collector announces is protected again, and is no mutator's write") {
+  const memory arena(memory_kind::small_pages, 64);
+  auto tracker = tracked_by(opened<uffd_async>());
+  REQUIRE_FALSE(tracker.add_arena(arena.range()));
+  tracker.arm();
+  for (int cycle = 0; cycle < 20; ++cycle) {
+    arena.write(3);
+    CHECK(pages_of(tracker.peek(), arena).contains(3));
+    REQUIRE_FALSE(tracker.expect_writes(arena.range(8, 32)));
+    for (std::size_t page = 8; page < 40; ++page) arena.write(page);
+    tracker.arm();
+    const auto set = pages_of(tracker.peek(), arena);
+    for (std::size_t page = 8; page < 40; ++page) REQUIRE_FALSE(set.contains(page));
+    const auto written = static_cast<std::size_t>(10 + cycle);  // another each time, or it becomes hot
+    arena.write(written);
+    CHECK(pages_of(tracker.peek(), arena).contains(written));
+    tracker.arm();
+  }
+}
+
+TEST_CASE("policy, tracker: new memory that is left unprotected is in each set until it is protected") {
+  constexpr std::size_t step = 128;
+  const memory arena(memory_kind::small_pages, 16 * step);
+  auto tracker = tracked_by(opened<uffd_async>());
+  REQUIRE_FALSE(tracker.add_arena(arena.range(0, step), 15 * step * memory::page_size()));
+  for (std::size_t pages = step; pages < 16 * step; pages += step) {
+    (void)tracker.peek();
+    tracker.arm();
+    // What is new is written right away.
+    for (std::size_t page = pages - step; page < pages; ++page) arena.write(page);
+    const auto set = pages_of(tracker.peek(), arena);
+    for (std::size_t page = pages - step; page < pages; ++page) REQUIRE(set.contains(page));
+    REQUIRE_FALSE(tracker.resize_arena(arena.data(), (pages + step) * memory::page_size()));
+  }
+  tracker.arm();
+  CHECK(tracker.peek().bytes() >= step / 2 * memory::page_size());
+  for (int cycle = 0; cycle < 50; ++cycle) {
+    (void)tracker.peek();
+    tracker.arm();
+  }
+  CHECK(tracker.peek().empty());
+}
+
 TEST_CASE("policy, tracker: a write between peek() and arm() is never lost later") {
   const memory arena(memory_kind::small_pages, 64);
   auto tracker = tracked_by(opened<uffd_async>());

@@ -266,6 +266,70 @@ TEST_CASE_TEMPLATE("arenas: growing and arming at once starts clean", Case, MECH
   CHECK(one.collect(heap) == page_numbers{63});
 }
 
+TEST_CASE_TEMPLATE("arenas: a reserve is in no set, and is taken in without a system call", Case,
+                   MECHANISMS) {
+  for (const memory_kind kind : support::every_memory_kind) {
+    CAPTURE(name_of(kind));
+    const memory heap(kind, 600);
+    const std::size_t page = memory::page_size();
+    tracked<Case> one;
+    one.on.models(heap.range());
+    REQUIRE_FALSE(one.tracker.add_arena(heap.range(0, 100), 300 * page));
+    CHECK(one.tracker.tracked_bytes() == 100 * page);
+    CHECK(one.tracker.collect().bytes() == 100 * page);
+    heap.write(200);  // nobody's business yet
+    CHECK(one.collect(heap).empty());
+    one.on.write(heap, 3);
+    const auto calls = one.tracker.counters().system_calls;
+    for (const std::size_t size : {164, 165, 400}) {
+      REQUIRE_FALSE(one.tracker.resize_arena(heap.data(), size * page));
+      CHECK(one.tracker.tracked_bytes() == size * page);
+    }
+    CHECK(one.tracker.counters().system_calls == calls);
+    page_numbers expected = consecutive(100, 300);
+    expected.insert(expected.begin(), 3);
+    CHECK(one.collect(heap) == expected);
+    one.on.write(heap, 399);
+    CHECK(one.collect(heap) == page_numbers{399});
+    // Beyond it, with a new one.
+    REQUIRE_FALSE(one.tracker.resize_arena(heap.data(), 500 * page, 100 * page));
+    CHECK(one.collect(heap).back() == 499);
+    REQUIRE_FALSE(one.tracker.resize_arena(heap.data(), 600 * page));
+    one.arm();
+    one.on.write(heap, 3);
+    one.on.write(heap, 599);
+    CHECK(one.collect(heap) == page_numbers{3, 599});
+  }
+}
+
+TEST_CASE_TEMPLATE("arenas: a reserve is refused like an arena, and nobody else's", Case, MECHANISMS) {
+  const memory heap(memory_kind::small_pages, 64);
+  tracked<Case> one;
+  one.on.models(heap.range());
+  const std::size_t page = memory::page_size();
+  CHECK(one.tracker.add_arena(heap.range(0, 8), page + 1).code == EINVAL);
+  CHECK(one.tracker.add_arena(heap.range(0, 8), ~(page - 1)).code == EINVAL);
+  REQUIRE_FALSE(one.tracker.add_arena(heap.range(0, 8), 8 * page));
+  check_refused(one, heap.range(10, 4), EEXIST);
+  check_refused(one, heap.range(15, 4), EEXIST);
+  CHECK(one.tracker.add_arena(heap.range(20, 4), 60 * page).code == EACCES);  // the guard
+  CHECK(one.tracker.resize_arena(heap.data(), 12 * page, page + 1).code == EINVAL);
+  REQUIRE_FALSE(one.tracker.add_arena(heap.range(16, 8)));
+  CHECK(one.tracker.resize_arena(heap.data(), 17 * page).code == EEXIST);
+  REQUIRE_FALSE(one.tracker.resize_arena(heap.data(), 16 * page));
+  // To shrink gives it up.
+  REQUIRE_FALSE(one.tracker.resize_arena(heap.data(), 4 * page));
+  CHECK_FALSE(one.tracker.add_arena(heap.range(4, 8)));
+  REQUIRE_FALSE(one.tracker.remove_arena(heap.page(4)));
+  REQUIRE_FALSE(one.tracker.remove_arena(heap.page(16)));
+  REQUIRE_FALSE(one.tracker.remove_arena(heap.data()));
+  // And to remove the arena gives up its reserve.
+  REQUIRE_FALSE(one.tracker.add_arena(heap.range(0, 8), 8 * page));
+  REQUIRE_FALSE(one.tracker.remove_arena(heap.data()));
+  tracked<Case> other;
+  CHECK_FALSE(other.tracker.add_arena(heap.range()));
+}
+
 TEST_CASE_TEMPLATE("arenas: a shrinking one forgets its tail, which may then be unmapped", Case, MECHANISMS) {
   for (const memory_kind kind : support::every_memory_kind) {
     CAPTURE(name_of(kind));

@@ -63,6 +63,31 @@ TEST_CASE("fork: the child's first set is everything, then it is exact; the pare
   });
 }
 
+TEST_CASE("fork: a child's arena grows into its reserve, and so does the parent's") {
+  for (const mechanism_kind kind : every_real_mechanism) {
+    CAPTURE(name_of(kind));
+    const memory heap(memory_kind::small_pages, 32);
+    auto tracker = open_or_die({.mechanism = kind});
+    REQUIRE_FALSE(tracker.add_arena(heap.range(0, 8), 16 * memory::page_size()));
+    tracker.arm();
+    heap.write(5);
+    // The first call that meets the fork is the one that grows it, or one that looks.
+    const auto grow = [&](bool look) {
+      if (look && heap.pages_in(tracker.collect()).empty()) return 1;
+      if (tracker.resize_arena(heap.data(), 20 * memory::page_size())) return 2;
+      heap.write(19);
+      if (!heap.pages_in(tracker.collect()).contains(19)) return 3;
+      heap.write(18);
+      if (heap.pages_in(tracker.collect()) != page_numbers{18}) return 4;
+      return 0;
+    };
+    CHECK(run_in_child([&] { return grow(false); }) == exited(0));
+    CHECK(run_in_child([&] { return grow(true); }) == exited(0));
+    CHECK(heap.pages_in(tracker.peek()) == page_numbers{5});
+    CHECK(grow(true) == 0);
+  }
+}
+
 TEST_CASE(
     "fork: shared memory, whose writes by the child the parent does not see, is tracked by each for itself") {
   for (const mechanism_kind kind : every_real_mechanism) {
