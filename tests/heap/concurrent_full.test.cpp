@@ -47,6 +47,15 @@ void end_full(Heap& heap) {
   REQUIRE(heap.concurrent()->idle());
 }
 
+// Until the marker has little left.
+template <class Heap>
+void wait_until_ready(Heap& heap) {
+  for (int i = 0; i < 50000 && !heap.concurrent()->ready(); ++i) {
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+  }
+  REQUIRE(heap.concurrent()->ready());
+}
+
 TEST_CASE_TEMPLATE("concurrent full: what died before it is freed, what lives is not", Barrier, BARRIERS) {
   auto heap = open_heap<Barrier>(concurrent_heap());
   root<node> kept(heap->roots(), new_node(*heap, 1));
@@ -178,10 +187,7 @@ std::uint64_t lost_in_trap(Heap& heap, refuge where, bool collect_meanwhile, Dro
     heap.collect_minor();
   }
   held.release();
-  for (int i = 0; i < 50000 && !heap.concurrent()->ready(); ++i) {
-    std::this_thread::sleep_for(std::chrono::microseconds(200));
-  }
-  REQUIRE(heap.concurrent()->ready());
+  wait_until_ready(heap);
   drop(scanned[index].slot(), 1);
   heap.collect_minor();
   drop(nullptr, 2);
@@ -356,6 +362,8 @@ TEST_CASE_TEMPLATE("concurrent full: weak references, finalizers and pins know w
   root<node> live(heap->roots(), to_live.get());
   root<node> dead(heap->roots(), to_dead.get());
   gcheap::pinned<node> pinned(heap->pins(), new_node(*heap, 3));
+  node* const led_to = new_node(*heap, 6);
+  heap->store(pinned->left, led_to);
   std::uint64_t finalized = 0;
   {
     root<node> dying(heap->roots(), new_node(*heap, 4));
@@ -371,9 +379,36 @@ TEST_CASE_TEMPLATE("concurrent full: weak references, finalizers and pins know w
   REQUIRE(to_live.get() == live.get());
   CHECK(live->number == 2);
   CHECK(pinned->number == 3);
+  CHECK(pinned->left->number == 6);
   CHECK(finalized == 5);
   CHECK(heap->statistics().unmarked_objects == 0);
   CHECK(heap->statistics().dangling_slots == 0);
+}
+
+// Takes two minor collections, so that what is young ages no more than that.
+template <class Heap>
+void full_up_to_sweep(Heap& heap) {
+  const std::uint64_t before = heap.statistics().concurrent_marks;
+  heap.begin_full();
+  wait_until_ready(heap);
+  heap.collect_minor();
+  REQUIRE(heap.statistics().concurrent_marks == before + 1);
+}
+
+TEST_CASE("concurrent full: a young object is marked anew each time, and what only it leads to lives") {
+  gcheap::collector_options options = concurrent_heap();
+  options.promotion_age = 15;
+  options.survivor_bytes = std::size_t{64} << 10;
+  options.verify = false;  // the verification clears the marks of young objects
+  auto heap = open_heap<gcbarrier::card_table>(options);
+  for (int round = 0; round < 4; ++round) {
+    root<node> young(heap->roots(), new_node(*heap, 1));
+    auto* const large = heap->allocate<node_array>(10000);  // born old
+    heap->store(young->left, reinterpret_cast<node*>(large));
+    full_up_to_sweep(*heap);
+    end_full(*heap);
+    REQUIRE(heap->old_live_bytes() == gcheap::bytes_of(&large->header.header));
+  }
 }
 
 TEST_CASE("concurrent full: a dead object that is not swept yet keeps nothing alive") {
@@ -386,12 +421,7 @@ TEST_CASE("concurrent full: a dead object that is not swept yet keeps nothing al
     node* const young = new_node(*heap, 1);
     heap->store((*holder)[0], young);
   }
-  heap->begin_full();
-  for (int i = 0; i < 50000 && !heap->concurrent()->ready(); ++i) {
-    std::this_thread::sleep_for(std::chrono::microseconds(200));
-  }
-  heap->collect_minor();
-  REQUIRE(heap->statistics().concurrent_marks == 1);
+  full_up_to_sweep(*heap);
   REQUIRE_FALSE(heap->concurrent()->idle());
   const std::uint64_t survivors = heap->statistics().survivor_objects;
   CHECK(survivors > 0);
