@@ -327,7 +327,7 @@ TEST_CASE_TEMPLATE("arenas: a moved tracker goes on", Case, MECHANISMS) {
 }
 
 TEST_CASE("arenas: of a page each, there is room for a run each") {
-  constexpr std::size_t count = 700;
+  constexpr std::size_t count = 300;
   const std::size_t page = memory::page_size();
   // Behind each of the library's tables lies a page that nobody may touch.
   support::faked_calls fake([page](long number,
