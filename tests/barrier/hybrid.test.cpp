@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "no_memory.hpp"
+
 namespace {
 
 using gcbarrier::address_range;
@@ -91,6 +93,18 @@ TEST_CASE_TEMPLATE(
   CHECK(on.runs().empty());
   on.barrier->store_scattered(on.slot(20), nullptr);  // the other way round costs a mark that nobody reads
   CHECK(on.runs() == std::vector{on.heap.range(20, 1)});
+}
+
+TEST_CASE_TEMPLATE("hybrid: where there is no memory for the set, it is everything", Barrier, HYBRIDS) {
+  const memory heap(support::memory_kind::small_pages, 8);
+  auto barrier = Barrier::open(heap.range());
+  REQUIRE(barrier);
+  REQUIRE_FALSE(barrier->add_arena(heap.range(0, 4)));
+  REQUIRE_FALSE(barrier->add_scattered_arena(heap.range(4, 4)));
+  barrier->rearm();
+  heap.write(2);
+  CHECK(without_memory([&] { return barrier->written().bytes(); }) == heap.bytes());
+  CHECK(barrier->written().bytes() == memory::page_size());
 }
 
 TEST_CASE_TEMPLATE("hybrid: any stores and retains give the set of a model", Barrier, HYBRIDS) {

@@ -14,6 +14,8 @@
 #include <thread>
 #include <vector>
 
+#include "no_memory.hpp"
+
 namespace {
 
 using gcbarrier::address_range;
@@ -219,6 +221,14 @@ TEST_CASE_TEMPLATE("a list that runs full says that everything must be searched,
   CHECK(heap.listed() == slots{heap.old_slot(0), heap.old_slot(many - 1)});
 }
 
+TEST_CASE_TEMPLATE("where there is no memory to sort the list, the set is everything", Barrier,
+                   SLOT_BARRIERS) {
+  heap_of_words<Barrier> heap;
+  heap.barrier->store(heap.old_slot(4), heap.young_object());
+  CHECK(without_memory([&] { return heap.barrier->written().bytes(); }) == heap.arena.bytes());
+  CHECK(heap.in_runs() == slots{heap.old_slot(4)});
+}
+
 TEST_CASE_TEMPLATE("threads list their slots at once, cycle after cycle", Barrier, SLOT_BARRIERS) {
   constexpr std::size_t threads = 4;
   constexpr std::size_t each = 5000;
@@ -265,6 +275,17 @@ TEST_CASE("bad ranges are refused") {
   CHECK(field_log::open({}, {}).error().code == EINVAL);
   CHECK(field_log::open({0x1008, 0x2000}, {}).error().code == EINVAL);
   CHECK(field_log::open({0x1000, 0x2000}, {0x1000, 0x1008}).error().code == EINVAL);
+}
+
+TEST_CASE("a log says so when it lacks a single slot") {
+  slot_log log;
+  REQUIRE_FALSE(log.reserve(1));
+  void* word = nullptr;
+  std::size_t appended = 0;
+  for (; log.complete(); ++appended) log.append(&word);
+  std::size_t count = 0;
+  log.each([&](void**) { ++count; });
+  CHECK(count == appended - 1);
 }
 
 TEST_CASE("a log's memory is used again from cycle to cycle") {

@@ -2,6 +2,7 @@
 // died is freed.
 #include <heap/concurrent_full.hpp>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
@@ -44,6 +45,15 @@ void end_full(Heap& heap) {
     std::this_thread::sleep_for(std::chrono::microseconds(200));
   }
   REQUIRE(heap.concurrent()->idle());
+}
+
+// Until the marker has little left.
+template <class Heap>
+void wait_until_ready(Heap& heap) {
+  for (int i = 0; i < 50000 && !heap.concurrent()->ready(); ++i) {
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+  }
+  REQUIRE(heap.concurrent()->ready());
 }
 
 TEST_CASE_TEMPLATE("concurrent full: what died before it is freed, what lives is not", Barrier, BARRIERS) {
@@ -146,9 +156,11 @@ enum class refuge { scanned_object, root, young_object };
 // The trap that every concurrent marker has to avoid: of two old objects one is scanned, and the only pointer
 // to a third moves from the other into it, or to where the marker does not look. Returns how many objects the
 // mark lacked. `drop` is called with the slot that the pointer moved to before each of the two collections
-// that follow: the first while the marker is held, the other ends the mark.
+// that follow: the first while the marker is held, the other ends the mark. `index`: of that slot in its
+// array, whose header is on another page than the last one's.
 template <class Heap, class Drop>
-std::uint64_t lost_in_trap(Heap& heap, refuge where, bool collect_meanwhile, Drop drop) {
+std::uint64_t lost_in_trap(Heap& heap, refuge where, bool collect_meanwhile, Drop drop,
+                           std::size_t index = 1) {
   // Arrays of 8 KB, so that no page is shared.
   root<node_array> one(heap.roots(), heap.template allocate<node_array>(1000));
   root<node_array> other(heap.roots(), heap.template allocate<node_array>(1000));
@@ -163,7 +175,7 @@ std::uint64_t lost_in_trap(Heap& heap, refuge where, bool collect_meanwhile, Dro
   const bool one_first = held.scanned() == &one->header.header;
   node_array& scanned = one_first ? *one : *other;
   node_array& unscanned = one_first ? *other : *one;
-  if (where == refuge::scanned_object) heap.store(scanned[1], unscanned[0].get());
+  if (where == refuge::scanned_object) heap.store(scanned[index], unscanned[0].get());
   if (where == refuge::root) stack = unscanned[0];
   if (where == refuge::young_object) {
     stack = new_node(heap, 43);
@@ -171,15 +183,12 @@ std::uint64_t lost_in_trap(Heap& heap, refuge where, bool collect_meanwhile, Dro
   }
   heap.store(unscanned[0], static_cast<node*>(nullptr));
   if (collect_meanwhile) {
-    drop(scanned[1].slot(), 0);
+    drop(scanned[index].slot(), 0);
     heap.collect_minor();
   }
   held.release();
-  for (int i = 0; i < 50000 && !heap.concurrent()->ready(); ++i) {
-    std::this_thread::sleep_for(std::chrono::microseconds(200));
-  }
-  REQUIRE(heap.concurrent()->ready());
-  drop(scanned[1].slot(), 1);
+  wait_until_ready(heap);
+  drop(scanned[index].slot(), 1);
   heap.collect_minor();
   drop(nullptr, 2);
   REQUIRE(heap.statistics().verified_marks == 1);
@@ -188,10 +197,10 @@ std::uint64_t lost_in_trap(Heap& heap, refuge where, bool collect_meanwhile, Dro
   // Over what was freed, if it was.
   for (int i = 0; i < 1000; ++i) {
     node* const fresh = new_node(heap, 7);
-    heap.store((*one)[100 + i % 900], fresh);
+    heap.store((*one)[100 + i % 800], fresh);
   }
   heap.collect_minor();
-  const node* const survivor = where == refuge::scanned_object ? scanned[1].get()
+  const node* const survivor = where == refuge::scanned_object ? scanned[index].get()
                                : where == refuge::root         ? stack.get()
                                                                : stack->left.get();
   CHECK(survivor->number == 42);
@@ -208,6 +217,10 @@ TEST_CASE_TEMPLATE("concurrent full: the only pointer to an object moves behind 
       CHECK(lost_in_trap(*heap, where, collect_meanwhile, [](const void*, int) {}) == 0);
     }
   }
+  // What was written lies in an object that begins on a page before.
+  auto heap = open_heap<Barrier>(concurrent_heap());
+  CHECK(lost_in_trap(
+            *heap, refuge::scanned_object, false, [](const void*, int) {}, 999) == 0);
 }
 
 // Negative controls: the mark needs the set that a minor collection took meanwhile, and the one at its end.
@@ -289,6 +302,30 @@ TEST_CASE_TEMPLATE("concurrent full: a full collection in the midst of it begins
   CHECK(heap->statistics().missed_slots == 0);
 }
 
+TEST_CASE("concurrent full: what a mark that is given up had still to scan is forgotten with it") {
+  auto heap = open_heap<gcbarrier::card_table>(concurrent_heap());
+  root<node> holder(heap->roots(), new_node(*heap, 1));
+  node* const child = new_node(*heap, 2);
+  heap->store(holder->left, child);
+  heap->collect_minor();
+  gcheap::concurrent_marker& marker = heap->concurrent()->marker();
+  // Slow enough to be given up before it comes to the child.
+  marker.on_scan([](const object*) { std::this_thread::sleep_for(std::chrono::milliseconds(200)); });
+  heap->begin_full();
+  holder = nullptr;
+  heap->collect_full();
+  REQUIRE(heap->old_live_bytes() == 0);
+
+  std::atomic<int> scans{0};
+  marker.on_scan([&scans](const object*) { ++scans; });
+  root<node> kept(heap->roots(), new_node(*heap, 3));
+  heap->collect_minor();
+  heap->begin_full();
+  end_full(*heap);
+  CHECK(scans == 1);
+  marker.on_scan({});
+}
+
 TEST_CASE_TEMPLATE(
     "concurrent full: a heap that runs full while it marks is collected with the mutator stopped", Barrier,
     BARRIERS) {
@@ -325,6 +362,8 @@ TEST_CASE_TEMPLATE("concurrent full: weak references, finalizers and pins know w
   root<node> live(heap->roots(), to_live.get());
   root<node> dead(heap->roots(), to_dead.get());
   gcheap::pinned<node> pinned(heap->pins(), new_node(*heap, 3));
+  node* const led_to = new_node(*heap, 6);
+  heap->store(pinned->left, led_to);
   std::uint64_t finalized = 0;
   {
     root<node> dying(heap->roots(), new_node(*heap, 4));
@@ -340,9 +379,54 @@ TEST_CASE_TEMPLATE("concurrent full: weak references, finalizers and pins know w
   REQUIRE(to_live.get() == live.get());
   CHECK(live->number == 2);
   CHECK(pinned->number == 3);
+  CHECK(pinned->left->number == 6);
   CHECK(finalized == 5);
   CHECK(heap->statistics().unmarked_objects == 0);
   CHECK(heap->statistics().dangling_slots == 0);
+}
+
+// Takes two minor collections, so that what is young ages no more than that.
+template <class Heap>
+void full_up_to_sweep(Heap& heap) {
+  const std::uint64_t before = heap.statistics().concurrent_marks;
+  heap.begin_full();
+  wait_until_ready(heap);
+  heap.collect_minor();
+  REQUIRE(heap.statistics().concurrent_marks == before + 1);
+}
+
+TEST_CASE("concurrent full: a young object is marked anew each time, and what only it leads to lives") {
+  gcheap::collector_options options = concurrent_heap();
+  options.promotion_age = 15;
+  options.survivor_bytes = std::size_t{64} << 10;
+  options.verify = false;  // the verification clears the marks of young objects
+  auto heap = open_heap<gcbarrier::card_table>(options);
+  for (int round = 0; round < 4; ++round) {
+    root<node> young(heap->roots(), new_node(*heap, 1));
+    auto* const large = heap->allocate<node_array>(10000);  // born old
+    heap->store(young->left, reinterpret_cast<node*>(large));
+    full_up_to_sweep(*heap);
+    end_full(*heap);
+    REQUIRE(heap->old_live_bytes() == gcheap::bytes_of(&large->header.header));
+  }
+}
+
+TEST_CASE("concurrent full: a dead object that is not swept yet keeps nothing alive") {
+  gcheap::collector_options options = concurrent_heap();
+  options.promotion_age = 15;
+  options.survivor_bytes = std::size_t{64} << 10;
+  auto heap = open_heap<gcbarrier::no_barrier>(options);  // which searches everything
+  {
+    const root<node_array> holder(heap->roots(), heap->allocate<node_array>(10000));  // born old
+    node* const young = new_node(*heap, 1);
+    heap->store((*holder)[0], young);
+  }
+  full_up_to_sweep(*heap);
+  REQUIRE_FALSE(heap->concurrent()->idle());
+  const std::uint64_t survivors = heap->statistics().survivor_objects;
+  CHECK(survivors > 0);
+  heap->collect_minor();
+  CHECK(heap->statistics().survivor_objects == survivors);
 }
 
 TEST_CASE("concurrent full: a heap may be closed at any time") {

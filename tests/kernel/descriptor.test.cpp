@@ -1,7 +1,10 @@
-// A descriptor closes itself, once, through the calls that it was opened with.
+// A descriptor closes itself, once, through the calls that it was opened with; a lasting one only if it still
+// is the file that was opened.
 #include <doctest/doctest.h>
 
+#include <cerrno>
 #include <gcbarrier/kernel/descriptor.hpp>
+#include <gcbarrier/kernel/lasting_descriptor.hpp>
 #include <support/faked_calls.hpp>
 #include <utility>
 #include <vector>
@@ -67,4 +70,33 @@ TEST_CASE("descriptor: standard input is a descriptor too") {
   closings seen;
   { const descriptor zero(seen.fake.calls(), 0); }
   CHECK(seen.numbers == std::vector<long>{0});
+}
+
+TEST_CASE("lasting_descriptor: another inode, or the same one of another device, is another file") {
+  struct stat file {};
+  long answer = 0;
+  std::vector<long> closed;
+  faked_calls fake([&](long number, faked_calls::argument_list a) -> std::optional<long> {
+    if (number == SYS_close) closed.push_back(a[0]);
+    if (number != SYS_fstat) return number == SYS_close ? std::optional<long>(0) : std::nullopt;
+    *reinterpret_cast<struct stat*>(a[1]) = file;
+    return answer;
+  });
+  file.st_dev = 1;
+  file.st_ino = 7;
+  {
+    const gcbarrier::kernel::lasting_descriptor one(fake.calls(), 5);
+    CHECK(one.intact());
+    file.st_dev = 2;
+    CHECK_FALSE(one.intact());
+    file.st_dev = 1;
+    file.st_ino = 8;
+    CHECK_FALSE(one.intact());
+    answer = -EBADF;
+    CHECK_FALSE(one.intact());
+    answer = -EPERM;  // in a sandbox, where the number must do
+    CHECK(one.intact());
+    answer = 0;
+  }
+  CHECK(closed.empty());
 }

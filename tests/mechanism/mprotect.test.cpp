@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <gcbarrier/mechanism/mprotect_segv.hpp>
 #include <memory>
@@ -27,6 +28,7 @@ using support::killed;
 using support::memory;
 using support::memory_kind;
 using support::page_numbers;
+using support::run_in_child;
 
 namespace {
 
@@ -344,12 +346,58 @@ TEST_CASE("mprotect: ENOMEM while protecting leaves everything writable and writ
     const gcbarrier::error why = one.collect();
     CHECK(why.code == ENOMEM);
     CHECK(std::string_view(why.advice).find("max_map_count") != std::string_view::npos);
+    one.runs.clear();
+    REQUIRE_FALSE(one.mechanism.read(one.heap.range(), one.runs));
+    CHECK(one.heap.pages_in(one.runs.runs()) == consecutive(0, 8));
     one.heap.touch();
     left = 1000;
     CHECK(one.collected() == consecutive(0, 8));
     one.heap.write(2);
     CHECK(one.collected() == page_numbers{2});
   }
+}
+
+TEST_CASE("mprotect: what has become writable before an error counts as written") {
+  bool fails = false;
+  faked_calls fake([&](long number, faked_calls::argument_list a) -> std::optional<long> {
+    if (number == SYS_openat) return -ENOENT;  // nobody will check it against /proc
+    if (number != SYS_mprotect || !fails) return std::nullopt;
+    REQUIRE(faked_calls::real(number, {a[0], a[1] / 2, a[2], a[3], a[4], a[5]}) == 0);
+    return -ENOMEM;
+  });
+  protected_heap one(fake.calls());
+  fails = true;
+  CHECK(one.mechanism.attach(one.heap.range()).code == ENOMEM);
+  one.heap.write(2);
+  fails = false;
+  REQUIRE_FALSE(one.mechanism.read(one.heap.range(), one.runs));
+  CHECK(one.heap.pages_in(one.runs.runs()).contains(2));
+}
+
+namespace {
+
+const memory* written_by_handler = nullptr;
+
+}  // namespace
+
+TEST_CASE("mprotect: a signal handler that writes to the heap waits until the lock is free") {
+  CHECK(run_in_child(
+            [] {
+              bool comes = false;
+              faked_calls fake([&](long number, faked_calls::argument_list a) -> std::optional<long> {
+                if (number == SYS_mprotect && a[2] == PROT_READ && std::exchange(comes, false))
+                  ::raise(SIGUSR1);
+                return std::nullopt;
+              });
+              protected_heap one(fake.calls());
+              written_by_handler = &one.heap;
+              ::signal(SIGUSR1, [](int) { written_by_handler->write(5); });
+              one.heap.write(1);
+              comes = true;
+              if (one.collected() != page_numbers{1}) return 1;
+              return one.collected() == page_numbers{5} ? 0 : 2;
+            },
+            std::chrono::seconds(20)) == exited(0));
 }
 
 TEST_CASE("mprotect: ENOMEM in the handler widens to the whole arena") {

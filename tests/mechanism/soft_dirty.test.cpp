@@ -1,5 +1,7 @@
 // What is peculiar to soft-dirty bits, on a kernel of our own that goes wrong as told.
 #include <doctest/doctest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <gcbarrier/mechanism/soft_dirty.hpp>
@@ -125,6 +127,24 @@ TEST_CASE("soft_dirty: a read that fails, ends early or is cut within an entry i
   }
   one.kernel.reads.reset();
   CHECK(one.read() == page_numbers{3});
+}
+
+TEST_CASE("soft_dirty: a hole is an error, though the kernel reads as clean there") {
+  watched one(16);
+  REQUIRE(::munmap(one.heap.page(7), memory::page_size()) == 0);
+  CHECK(one.read_error() == ENOMEM);
+  CHECK(one.mechanism.read_and_protect(one.heap.range(), one.runs).code == ENOMEM);
+}
+
+TEST_CASE("soft_dirty: another file of a descriptor's number is neither read nor written") {
+  const int stranger = ::memfd_create("stranger", MFD_CLOEXEC);
+  watched one(16);
+  REQUIRE(::dup2(stranger, one.kernel.pagemap()) >= 0);
+  CHECK(one.read_error() == EBADF);
+  watched other(16);
+  REQUIRE(::dup2(stranger, other.kernel.clear_refs()) >= 0);
+  CHECK(other.mechanism.protect(other.heap.range()).code == EBADF);
+  for (const int number : {stranger, one.kernel.pagemap(), other.kernel.clear_refs()}) ::close(number);
 }
 
 TEST_CASE("soft_dirty: a clearing that fails is told, by whatever asked for it") {

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/child.hpp"
 #include "support/faked_calls.hpp"
 #include "support/memory.hpp"
 
@@ -278,6 +279,21 @@ TEST_CASE("huge pages: when protecting again fails, the answer is the whole aren
     CHECK(tracker.collect().empty());
     CHECK_FALSE(tracker.problem());
   }
+}
+
+TEST_CASE("huge pages: a forked child leaves the parent's blocks alone") {
+  const memory arena(memory_kind::small_pages, in_block);
+  auto tracker = tracked_by<protect_everything>(opened());
+  REQUIRE_FALSE(tracker.add_arena(arena.range()));
+  tracker.arm();
+  REQUIRE(tracker.collect().empty());
+  arena.write(5);
+  CHECK(support::run_in_child([&] {
+          if (tracker.collapse_cold(at_once) != 0) return 1;
+          return tracker.collect().bytes() == arena.bytes() ? 0 : 2;
+        }) == support::exited(0));
+  CHECK(arena.pages_in(tracker.collect()) == page_numbers{5});
+  CHECK_FALSE(tracker.problem());
 }
 
 TEST_CASE("huge pages: the time is a limit, and the next call goes on") {

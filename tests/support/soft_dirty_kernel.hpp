@@ -30,6 +30,9 @@ class soft_dirty_kernel {
   void wrote(const void* address) { written_.insert(page_of(reinterpret_cast<std::uintptr_t>(address))); }
 
   [[nodiscard]] std::size_t open_files() const { return pagemaps_.size() + clear_refs_.size(); }
+  // Their numbers, where each is open once.
+  [[nodiscard]] int pagemap() const { return static_cast<int>(*pagemaps_.begin()); }
+  [[nodiscard]] int clear_refs() const { return static_cast<int>(*clear_refs_.begin()); }
   [[nodiscard]] int clearings() const { return clearings_; }
 
   // What can go wrong; an error is a negative errno value.

@@ -390,6 +390,29 @@ TEST_CASE_TEMPLATE("arenas: a moved tracker goes on", Case, MECHANISMS) {
   CHECK(other.collect(heap) == page_numbers{5});
 }
 
+TEST_CASE("arenas: of a page each, there is room for a run each") {
+  constexpr std::size_t count = 300;
+  const std::size_t page = memory::page_size();
+  // Behind each of the library's tables lies a page that nobody may touch.
+  support::faked_calls fake([page](long number,
+                                   support::faked_calls::argument_list a) -> std::optional<long> {
+    if (number != SYS_mmap) return std::nullopt;
+    const auto bytes = static_cast<std::size_t>(a[1]);
+    const long at =
+        support::faked_calls::real(number, {a[0], static_cast<long>(bytes + page), a[2], a[3], a[4], a[5]});
+    REQUIRE(::mprotect(reinterpret_cast<char*>(at) + bytes, page, PROT_NONE) == 0);
+    return at;
+  });
+  const memory heap(memory_kind::small_pages, 2 * count);
+  auto tracker = gcbarrier::write_tracker::open(
+      {.mechanism = gcbarrier::mechanism_kind::uffd_async, .adopted = std::nullopt, .calls = fake.calls()});
+  REQUIRE(tracker);
+  for (std::size_t i = 0; i < count; ++i) REQUIRE_FALSE(tracker->add_arena(heap.range(2 * i, 1)));
+  CHECK(tracker->collect().run_count() == count);
+  heap.touch();
+  CHECK(tracker->collect().run_count() == count);
+}
+
 TEST_CASE_TEMPLATE("arenas: as many as 200", Case, MECHANISMS) {
   tracked<Case> one;
   std::vector<std::unique_ptr<memory>> heaps;

@@ -110,7 +110,8 @@ TEST_CASE_TEMPLATE("always_dirty: in every set, whatever happens, until it ends"
     one.on.write(heap, 101);
     one.on.write(heap, 102);
     one.tracker.retain(heap.range(99, 1));
-    CHECK(one.collect(heap) == page_numbers{99, 100, 101, 102});
+    one.tracker.retain(heap.range(300, 1));
+    CHECK(one.collect(heap) == page_numbers{99, 100, 101, 102, 300});
     one.tracker.always_dirty(heap.range(100, 1), false);
     // The last write behind the page tables may have come just before the end.
     CHECK(one.collect(heap) == page_numbers{100, 101});
@@ -153,6 +154,17 @@ TEST_CASE_TEMPLATE("collect: within a range, the rest is neither reported nor fo
     CHECK(one.collect(heap) == page_numbers{5, 99, 200, 250, 599});
     CHECK(one.collect(heap).empty());
   });
+}
+
+TEST_CASE("collect: within a range, but in all arenas where the whole process is cleared") {
+  const memory heap(memory_kind::small_pages, 64);
+  tracked<support::soft_dirty_case> one;
+  one.watch(heap);
+  one.on.write(heap, 5);
+  one.on.write(heap, 20);
+  CHECK(heap.pages_in(one.tracker.peek(heap.range(16, 8))) == page_numbers{20});
+  CHECK(heap.pages_in(one.tracker.collect(heap.range(16, 8))) == page_numbers{5, 20});
+  CHECK(one.collect(heap).empty());
 }
 
 TEST_CASE_TEMPLATE("counters: collections, pages, system calls and time only grow", Case, MECHANISMS) {

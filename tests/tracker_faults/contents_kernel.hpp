@@ -32,10 +32,10 @@ class contents_kernel {
   void clear() {
     for (auto& [page, copy] : pages_) copy = contents(page);
   }
-  // Their numbers are other files' from now on.
-  void forget_files() {
-    pagemaps_.clear();
-    clear_refs_.clear();
+  // The number is another file's from now on.
+  void forget_file(long number) {
+    pagemaps_.erase(number);
+    clear_refs_.erase(number);
   }
 
  private:

@@ -169,27 +169,31 @@ TEST_CASE("descriptors: the tracker ends while its numbers are other files'") {
 }
 
 TEST_CASE("descriptors: soft_dirty writes nothing into the file that has its number") {
-  contents_kernel kernel;
-  std::vector<int> numbers;
-  {
-    tracker_with_descriptors with(mechanism_kind::soft_dirty, kernel.calls());
-    kernel.models(with.one.heap.range());
-    REQUIRE(with.own.size() == 2);
-    numbers = with.own;
-    for (const int number : numbers) {
-      ::close(number);
-      take_number(number);
+  for (const std::size_t taken : {0, 1, 2}) {  // one of the two, or both
+    CAPTURE(taken);
+    contents_kernel kernel;
+    std::vector<int> numbers;
+    {
+      tracker_with_descriptors with(mechanism_kind::soft_dirty, kernel.calls());
+      kernel.models(with.one.heap.range());
+      REQUIRE(with.own.size() == 2);
+      numbers = with.own;
+      if (taken < 2) numbers = {with.own[taken]};
+      for (const int number : numbers) {
+        ::close(number);
+        take_number(number);
+        kernel.forget_file(number);
+      }
+      CHECK(with.one.answers_everything());
+      with.one.heap.write(3, 7);
+      CHECK(with.one.tracker.collect().contains(with.one.heap.page(3)));
+      with.one.heap.write(4, 7);
+      CHECK(with.one.pages(with.one.tracker.collect()) == page_numbers{4});
+      CHECK_FALSE(with.one.tracker.problem());
+      for (const int number : numbers) CHECK(contents(number).empty());
     }
-    kernel.forget_files();
-    CHECK(with.one.answers_everything());
-    with.one.heap.write(3, 7);
-    CHECK(with.one.tracker.collect().contains(with.one.heap.page(3)));
-    with.one.heap.write(4, 7);
-    CHECK(with.one.pages(with.one.tracker.collect()) == page_numbers{4});
-    CHECK_FALSE(with.one.tracker.problem());
-    for (const int number : numbers) CHECK(contents(number).empty());
+    for (const int number : numbers) CHECK(::close(number) == 0);
   }
-  for (const int number : numbers) CHECK(::close(number) == 0);
 }
 
 TEST_CASE("descriptors: soft_dirty notices that somebody else cleared the bits") {
@@ -227,6 +231,8 @@ TEST_CASE("descriptors: another tracker has taken the numbers") {
     CHECK(with.one.is_exact());
     CHECK(thief.is_exact());
   }
+  with.one.heap.write(9);
+  CHECK(with.one.pages(with.one.tracker.collect()) == page_numbers{9});  // it has its own by now
   CHECK(with.one.is_exact());
 }
 

@@ -30,10 +30,12 @@ struct refusing_kernel {
   }};
 };
 
-void wide_once(armed_tracker& one, int code) {
-  CHECK(one.pages(one.tracker.collect()) == one.whole());
+// The whole arena, so many pages of the heap, with a problem; then it is exact again.
+void wide_once(armed_tracker& one, int code, std::size_t pages = 32) {
+  CHECK(one.pages(one.tracker.collect()) == support::consecutive(0, pages));
   CHECK(one.tracker.problem().code == code);
   one.heap.write(4);
+  for (std::size_t page = pages; page < one.heap.pages(); ++page) one.heap.write(page);
   CHECK(one.pages(one.tracker.collect()) == page_numbers{4});
   CHECK_FALSE(one.tracker.problem());
 }
@@ -68,12 +70,16 @@ TEST_CASE("problem: an arena could not grow, and keeps its size") {
   CHECK(one.tracker.resize_arena(one.heap.data(), one.heap.bytes()).code == ENOMEM);
   kernel.code = 0;
   CHECK(one.tracker.tracked_bytes() == before);
-  CHECK(one.pages(one.tracker.collect()) == support::consecutive(0, 32));
-  CHECK(one.tracker.problem().code == ENOMEM);
-  one.heap.write(4);
-  one.heap.write(35);
-  CHECK(one.pages(one.tracker.collect()) == page_numbers{4});
-  CHECK_FALSE(one.tracker.problem());
+  wide_once(one, ENOMEM);
+}
+
+TEST_CASE("problem: an arena could not shrink, and is shorter all the same") {
+  refusing_kernel kernel{.request = uapi::ioctl_unregister};
+  armed_tracker one(mechanism_kind::uffd_async, kernel.fake.calls());
+  kernel.code = ENOMEM;
+  CHECK(one.tracker.resize_arena(one.heap.data(), 16 * memory::page_size()).code == ENOMEM);
+  kernel.code = 0;
+  wide_once(one, ENOMEM, 16);
 }
 
 TEST_CASE("problem: under mprotect an arena could not grow, half way") {
@@ -144,6 +150,13 @@ TEST_CASE("order of calls: what is retained after a peek() survives another peek
     one.tracker.arm();
     CHECK(one.pages(one.tracker.collect()) == page_numbers{9});
     CHECK(one.tracker.collect().empty());
+    // And with another look after it.
+    CHECK(one.tracker.peek().empty());
+    one.tracker.retain(one.heap.range(9, 1));
+    CHECK(one.tracker.collect(one.heap.range(16, 4)).empty());
+    CHECK(one.pages(one.tracker.peek()) == page_numbers{9});
+    one.tracker.arm();
+    CHECK(one.pages(one.tracker.collect()) == page_numbers{9});
   }
 }
 

@@ -95,4 +95,7 @@ TEST_CASE("dirty_set: a share of a share") {
   std::size_t sum = 0;
   for (std::size_t i = 0; i < 4; ++i) sum += half.share(i, 4, page).bytes();
   CHECK(sum == half.bytes());
+  // What the share leaves out is not in any part of it.
+  CHECK(half.between(0, ~std::uintptr_t{0}).bytes() == half.bytes());
+  CHECK_FALSE(half.contains(reinterpret_cast<const void*>(runs.front().begin)));
 }

@@ -1,5 +1,9 @@
 #include <doctest/doctest.h>
+#include <sys/time.h>
 
+#include <atomic>
+#include <chrono>
+#include <csignal>
 #include <gcbarrier/page_bitmap.hpp>
 #include <random>
 #include <thread>
@@ -80,6 +84,7 @@ TEST_CASE("page_bitmap: a byte marks its page, and what lies outside is ignored"
   bits.set({base - 5 * page, base});
   bits.set({base + 10 * page, base + 20 * page});
   CHECK(bits.next_run(base) == address_range{base + 3 * page, base + 4 * page});
+  CHECK(bits.next_run(base + 3 * page + 8) == address_range{base + 3 * page, base + 4 * page});
   bits.set({base + 9 * page, base + 90 * page});
   CHECK(bits.next_run(base + 4 * page) == address_range{base + 9 * page, base + 10 * page});
 }
@@ -105,4 +110,49 @@ TEST_CASE("page_bitmap: several threads set bits of the same words") {
   }
   for (std::thread& one : threads) one.join();
   CHECK(bits.next_run(base) == address_range{base, base + pages * page});
+}
+
+namespace {
+
+constexpr std::size_t far_page = 500 * 64;
+page_bitmap* interrupted = nullptr;
+std::atomic<bool> armed{false};
+std::atomic<int> interruptions{0};
+
+void set_far_page(int /*signal*/) {
+  if (!armed.exchange(false)) return;
+  interrupted->set({base + far_page * page, base + far_page * page + 1});
+  ++interruptions;
+}
+
+}  // namespace
+
+// What moves a bound must not move it back over what a signal handler has set meanwhile.
+TEST_CASE("page_bitmap: a signal handler sets a bit in the midst of another call") {
+  page_bitmap bits = over(1000 * 64);
+  interrupted = &bits;
+  interruptions = 0;
+  struct sigaction before {};
+  struct sigaction handler {};
+  handler.sa_handler = &set_far_page;
+  REQUIRE(::sigaction(SIGALRM, &handler, &before) == 0);
+  const itimerval often{{0, 100}, {0, 100}};
+  const itimerval never{};
+  REQUIRE(::setitimer(ITIMER_REAL, &often, nullptr) == 0);
+  int lost = 0;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+  while (interruptions < 300 && std::chrono::steady_clock::now() < end) {
+    bits.clear();
+    const int had = interruptions;
+    armed = true;
+    for (std::size_t word = 0; word < 400; ++word) {
+      bits.set({base + 64 * word * page, base + 64 * word * page + 1});
+    }
+    armed = false;
+    const bool expected = interruptions > had;
+    lost += bits.next_run(base + far_page * page).empty() == expected ? 1 : 0;
+  }
+  REQUIRE(::setitimer(ITIMER_REAL, &never, nullptr) == 0);
+  REQUIRE(::sigaction(SIGALRM, &before, nullptr) == 0);
+  CHECK(lost == 0);
 }

@@ -13,6 +13,7 @@ TEST_CASE("run_list: touching runs merge, overlapping ones unite, empty ones van
   list.append({40, 50});
   list.append({60, 60});
   list.unite({40, 45});
+  CHECK(list.runs()[1] == address_range{40, 50});
   list.unite({45, 70});
   list.unite({80, 90});
   REQUIRE(list.runs().size() == 3);

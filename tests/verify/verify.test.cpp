@@ -292,6 +292,12 @@ TEST_CASE("verify: after an error nothing is compared until it was protected aga
   tracker.arm();
   CHECK(tracker.collect().empty());
   CHECK(found.size() == 1);
+
+  arena.write(5, 'x');
+  fails = true;
+  tracker.arm();
+  CHECK(tracker.peek().bytes() == arena.bytes());
+  CHECK(found.size() == 1);
 }
 
 TEST_CASE("verify: an arena that comes back with other contents is a new arena") {
