@@ -23,7 +23,7 @@ struct fixture {
       return gcbarrier::error{};
     });
   }
-  object* add(std::size_t bytes) {
+  object* add(std::size_t bytes) const {
     object* const o = space->old->allocate(blob::kind, bytes);
     if (o == nullptr) return nullptr;
     o->set_kind(blob::kind);

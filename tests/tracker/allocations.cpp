@@ -36,10 +36,12 @@ const int hooked = __sanitizer_install_malloc_and_free_hooks(
 // The executable's definitions come before the C library's, for its other libraries too.
 extern "C" {
 
+// NOLINTBEGIN(bugprone-reserved-identifier): the names are the C library's
 void* __libc_malloc(std::size_t size);
 void* __libc_calloc(std::size_t items, std::size_t size);
 void* __libc_realloc(void* old, std::size_t size);
 void* __libc_memalign(std::size_t alignment, std::size_t size);
+// NOLINTEND(bugprone-reserved-identifier)
 
 void* malloc(std::size_t size) {
   ++count;
