@@ -33,8 +33,8 @@ std::size_t append(void** first, unsigned lanes, void*** hits, std::size_t found
 __attribute__((target("avx2"))) std::size_t find_avx2(void** first, std::size_t count,
                                                       gcbarrier::address_range wanted, void*** hits) {
   constexpr std::uint64_t sign = std::uint64_t{1} << 63;
-  const __m256i origin = _mm256_set1_epi64x(static_cast<long long>(wanted.begin + sign));
-  const __m256i size = _mm256_set1_epi64x(static_cast<long long>(wanted.bytes() - sign));
+  const __m256i origin = _mm256_set1_epi64x(std::bit_cast<long long>(wanted.begin + sign));
+  const __m256i size = _mm256_set1_epi64x(std::bit_cast<long long>(wanted.bytes() - sign));
   std::size_t found = 0;
   std::size_t i = 0;
   for (; i + 8 <= count; i += 8) {

@@ -34,9 +34,9 @@ int main(int argc, char** argv) {
   const long megabytes = argc > 1 ? atol(argv[1]) : 500;
   const long allocations = argc > 2 ? atol(argv[2]) : 20000000;
   const long per_write = argc > 3 ? atol(argv[3]) : 1000;
-  if (megabytes < 1 || allocations < 1 || per_write < 1) return 2;
-  GC_INIT();
   const uint64_t nodes = (uint64_t)megabytes * 1000000 / (sizeof(struct node) + 16);
+  if (megabytes < 1 || nodes == 0 || allocations < 1 || per_write < 1) return 2;
+  GC_INIT();
   struct node** all = GC_MALLOC(nodes * sizeof *all);
   for (uint64_t i = 0; i < nodes; ++i) {
     all[i] = new_node(i);

@@ -60,7 +60,7 @@ spread of_medians(F f, const samples& first, const Others&... others) {
     samples picked;
     picked.reserve(count);
     for (const std::size_t i : drawn) picked.push_back(from[i]);
-    return spread_of(std::move(picked)).median;
+    return spread_of(picked).median;
   };
   samples results;
   for (std::size_t i = 0; i < drawings; ++i) {

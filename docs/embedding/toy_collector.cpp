@@ -127,7 +127,7 @@ class toy_heap {
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED) give_up("no memory");
     base_ = static_cast<node*>(base);
-    const std::size_t page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
     bytes_ = (cells * sizeof(node) + page - 1) / page * page;
     allocated_.resize(capacity());
     marked_.resize(capacity());
@@ -263,7 +263,7 @@ class toy_heap {
 #ifdef MISS_A_RUN  // what the tests break, to see step 7 notice
       if (minor_ > 4 && run.bytes() < bytes_ / 8) continue;
 #endif
-      const std::uintptr_t base = reinterpret_cast<std::uintptr_t>(base_);
+      const auto base = reinterpret_cast<std::uintptr_t>(base_);
       mark_children((run.begin - base) / sizeof(node), (run.end - base) / sizeof(node));
     }
   }

@@ -96,7 +96,7 @@ class cold_blocks {
   static void set_back(record& one) {
     if (one.setbacks < std::numeric_limits<std::uint32_t>::digits - 1) ++one.setbacks;
   }
-  void note_written(record& one) {
+  void note_written(record& one) const {
     if (one.collapsed) set_back(one);
     one.collapsed = false;
     one.written = sets_;

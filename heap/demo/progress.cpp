@@ -38,7 +38,7 @@ void progress::look() {
 void progress::print(const char* before, const char* after) {
   constexpr double mb = 1e6;
   const double seconds = std::max(1e-3, std::chrono::duration<double>(clock::now() - start_).count());
-  const double done = static_cast<double>(std::min(done_, total_));
+  const auto done = static_cast<double>(std::min(done_, total_));
   std::fprintf(stderr, "%s%-16s %3.0f %%  %6.1f MB/s  %4zu collections  %5.0f MB old%s", before,
                task_.c_str(), 100 * done / static_cast<double>(total_), done / mb / seconds, collections_,
                static_cast<double>(old_bytes_) / mb, after);

@@ -32,9 +32,9 @@ class concordance {
 
   explicit concordance(Heap& heap) : heap_(heap), book_(heap.roots()), previous_(heap.roots()) {
     book_ = make<book>(heap_);
-    array<entry>* const buckets = make<array<entry>>(heap_, 1024);
+    auto* const buckets = make<array<entry>>(heap_, 1024);
     heap_.store(book_->buckets, buckets);
-    array<answer>* const answers = make<array<answer>>(heap_, cache_size);
+    auto* const answers = make<array<answer>>(heap_, cache_size);
     heap_.store(book_->answers, answers);
   }
 
@@ -97,7 +97,7 @@ class concordance {
   }
 
   text* make_text(std::string_view characters) {
-    text* const fresh = make<text>(heap_, characters.size());
+    auto* const fresh = make<text>(heap_, characters.size());
     fresh->hash = hash_of(characters);
     std::memcpy(bytes(&fresh->header), characters.data(), characters.size());
     return fresh;
@@ -111,7 +111,7 @@ class concordance {
       if (e->word->hash == word->hash && e->word->view() == word->view()) return e;
     }
     if (book_->words >= buckets.size()) grow();
-    entry* const fresh = make<entry>(heap_);
+    auto* const fresh = make<entry>(heap_);
     heap_.store(fresh->word, word.get());
     field<entry>& bucket = bucket_of(*fresh, *book_->buckets);
     heap_.store(fresh->next, bucket.get());
@@ -124,7 +124,7 @@ class concordance {
   }
 
   void grow() {
-    array<entry>* const larger = make<array<entry>>(heap_, 2 * book_->buckets->size());
+    auto* const larger = make<array<entry>>(heap_, 2 * book_->buckets->size());
     array<entry>& smaller = *book_->buckets;
     for (std::size_t i = 0; i < smaller.size(); ++i) {
       for (entry* e = smaller[i]; e != nullptr;) {
@@ -141,7 +141,7 @@ class concordance {
   void add_place(root<entry>& word, place where) {
     place_block* block = word->places;
     if (block == nullptr || block->used == place_block::capacity) {
-      place_block* const fresh = make<place_block>(heap_);
+      auto* const fresh = make<place_block>(heap_);
       heap_.store(fresh->older, word->places.get());
       heap_.store(word->places, fresh);
       block = fresh;
@@ -160,7 +160,7 @@ class concordance {
       return;
     }
     if (length >= most_neighbours) drop_last(*previous_->neighbours.get());
-    neighbour* const fresh = make<neighbour>(heap_);
+    auto* const fresh = make<neighbour>(heap_);
     fresh->count = 1;
     heap_.store(fresh->word, word.get());
     heap_.store(fresh->next, previous_->neighbours.get());

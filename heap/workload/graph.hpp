@@ -70,7 +70,7 @@ struct graph_changes {
   template <class Heap>
   static void replace(Heap& heap, root<scattered_array<graph_node>>& all, std::size_t at,
                       std::uint64_t number, random_numbers& random) {
-    graph_node* const fresh = make<graph_node>(heap);
+    auto* const fresh = make<graph_node>(heap);
     fresh->number = number;
     for (scattered_field<graph_node>& edge : fresh->edges)
       heap.store(edge, (*all)[random.below(all->size())].get());

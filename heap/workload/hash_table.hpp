@@ -60,8 +60,7 @@ class hash_table {
   }
   // Twice as many buckets.
   void grow() {
-    scattered_array<table_entry>* const larger =
-        make<scattered_array<table_entry>>(heap_, 2 * buckets_->size());
+    auto* const larger = make<scattered_array<table_entry>>(heap_, 2 * buckets_->size());
     scattered_array<table_entry>& smaller = *buckets_;
     buckets_ = larger;
     for (std::size_t i = 0; i < smaller.size(); ++i) {

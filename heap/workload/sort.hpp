@@ -50,7 +50,7 @@ struct sort {
   template <class Heap>
   static void replace(Heap& heap, root<array<boxed_number>>& numbers, std::size_t at,
                       random_numbers& random) {
-    boxed_number* const fresh = make<boxed_number>(heap);
+    auto* const fresh = make<boxed_number>(heap);
     fresh->number = random.next();
     heap.store((*numbers)[at], fresh);
   }

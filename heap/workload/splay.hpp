@@ -125,11 +125,11 @@ class splay_tree {
     constexpr std::size_t strings = 4;
     root<array<text>> payload(heap_.roots(), make<array<text>>(heap_, strings));
     for (std::size_t i = 0; i < strings; ++i) {
-      text* const one = make<text>(heap_, 24);
+      auto* const one = make<text>(heap_, 24);
       one->hash = key + i;
       heap_.store((*payload)[i], one);
     }
-    splay_node* const fresh = make<splay_node>(heap_);
+    auto* const fresh = make<splay_node>(heap_);
     fresh->key = key;
     heap_.store(fresh->payload, payload.get());
     return fresh;

@@ -58,7 +58,7 @@ std::vector<address_range> run(fuzz::bytes input) {
     std::uintptr_t at = base + input.below(8) * page;
     while (at < all.end && input.below(8) != 0) {
       const std::uintptr_t end = std::min(all.end, at + (1 + input.below(16)) * page);
-      written.push_back({at, end});
+      written.emplace_back(at, end);
       at = end + (1 + input.below(16)) * page;
     }
     const address_range within = input.below(4) == 0 ? some_range(input, pages) : all;

@@ -68,7 +68,7 @@ struct lying_kernel {
       at = region.end;
     }
     argument.walk_end = input.flip() ? argument.end : input.word();
-    for (std::size_t i = 0; i < count; ++i) reported.push_back({regions[i].start, regions[i].end});
+    for (std::size_t i = 0; i < count; ++i) reported.emplace_back(regions[i].start, regions[i].end);
     return static_cast<long>(count);
   }
 };

@@ -30,7 +30,7 @@ struct fixture {
     for (const address_range range : grown) sum += range.bytes();
     return sum;
   }
-  object* add(std::size_t bytes) {
+  object* add(std::size_t bytes) const {
     object* const o = space->old->allocate(blob::kind, bytes);
     if (o == nullptr) return nullptr;
     o->set_kind(blob::kind);

@@ -21,7 +21,7 @@ struct fixture {
   evacuation moving{space->young, *space->old, 0};
   gcheap::references references;
 
-  node* young() {
+  node* young() const {
     auto* const fresh = static_cast<node*>(space->young.allocate(sizeof(node)));
     *fresh = node{};
     fresh->header.set_kind(node::kind);

@@ -378,7 +378,7 @@ class trial {
     const support::child_outcome child = support::run_in_child([this, dice] {
       random_.seed(dice);
       in_child_ = true;
-      hand_.reset(new hand);
+      hand_ = std::make_unique<hand>();
       // What parent and child share, neither sees the other write.
       for (std::size_t i = arenas_.size(); i-- > 0;) {
         if (arenas_[i].memory->kind() == support::memory_kind::memfd_shared) remove_arena(i);

@@ -108,6 +108,7 @@ void string_move(char* to, const char* from, std::size_t bytes) {
 #else
 #define PLAIN [[gnu::no_sanitize("thread")]] [[gnu::noinline]]
 #endif
+// NOLINTBEGIN(readability-non-const-parameter): the check does not see that these write
 PLAIN void fetch_add(std::uint64_t* at, std::uint64_t value) {
   __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST);
 }
@@ -118,6 +119,7 @@ PLAIN void exchange(std::uint64_t* at, std::uint64_t value) {
 PLAIN bool compare_exchange(std::uint64_t* at, std::uint64_t expected, std::uint64_t value) {
   return __atomic_compare_exchange_n(at, &expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
+// NOLINTEND(readability-non-const-parameter)
 
 const std::vector<char>& random_bytes() {
   static const std::vector<char> bytes = [] {

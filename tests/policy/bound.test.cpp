@@ -8,6 +8,7 @@
 #include <gcbarrier/policy/costs.hpp>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "simulation.hpp"
@@ -40,10 +41,10 @@ struct named_trace {
 };
 
 trace by_chance(std::uint64_t seed, std::function<double(std::uint64_t, std::size_t)> chance, bool found) {
-  return
-      [random = std::mt19937_64(seed), chance, found](std::uint64_t cycle, std::size_t page, bool) mutable {
-        return deed{random_fraction(random) < chance(cycle, page), found};
-      };
+  return [random = std::mt19937_64(seed), chance = std::move(chance), found](std::uint64_t cycle,
+                                                                             std::size_t page, bool) mutable {
+    return deed{random_fraction(random) < chance(cycle, page), found};
+  };
 }
 
 const named_trace ordinary[] = {

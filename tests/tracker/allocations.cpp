@@ -36,22 +36,24 @@ const int hooked = __sanitizer_install_malloc_and_free_hooks(
 // The executable's definitions come before the C library's, for its other libraries too.
 extern "C" {
 
+// NOLINTBEGIN(bugprone-reserved-identifier): the names are the C library's
 void* __libc_malloc(std::size_t size);
-void* __libc_calloc(std::size_t items, std::size_t size);
-void* __libc_realloc(void* old, std::size_t size);
+void* __libc_calloc(std::size_t nmemb, std::size_t size);
+void* __libc_realloc(void* ptr, std::size_t size);
 void* __libc_memalign(std::size_t alignment, std::size_t size);
+// NOLINTEND(bugprone-reserved-identifier)
 
 void* malloc(std::size_t size) {
   ++count;
   return __libc_malloc(size);
 }
-void* calloc(std::size_t items, std::size_t size) {
+void* calloc(std::size_t nmemb, std::size_t size) {
   ++count;
-  return __libc_calloc(items, size);
+  return __libc_calloc(nmemb, size);
 }
-void* realloc(void* old, std::size_t size) {
+void* realloc(void* ptr, std::size_t size) {
   ++count;
-  return __libc_realloc(old, size);
+  return __libc_realloc(ptr, size);
 }
 void* aligned_alloc(std::size_t alignment, std::size_t size) {
   ++count;

@@ -47,7 +47,7 @@ TEST_CASE_TEMPLATE("steady: cycles of every call allocate nothing and map nothin
     long in_tracker = 0;
     std::size_t bytes = 0;
     for (int cycle = 0; cycle < 20; ++cycle) {
-      for (std::size_t page = static_cast<std::size_t>(cycle % 2); page < 300; page += 2) heap.write(page);
+      for (auto page = static_cast<std::size_t>(cycle % 2); page < 300; page += 2) heap.write(page);
       const long before = allocations();
       bytes += tracker->peek().bytes();
       tracker->retain(heap.range(3, 5));

@@ -37,12 +37,12 @@ struct tracked {
     CHECK_FALSE(tracker.problem());
   }
   page_numbers collect(const memory& heap) {
-    const page_numbers written = heap.pages_in(tracker.collect());
+    page_numbers written = heap.pages_in(tracker.collect());
     CHECK_FALSE(tracker.problem());
     return written;
   }
   page_numbers peek(const memory& heap) {
-    const page_numbers written = heap.pages_in(tracker.peek());
+    page_numbers written = heap.pages_in(tracker.peek());
     CHECK_FALSE(tracker.problem());
     return written;
   }

@@ -17,7 +17,7 @@ std::vector<address_range> random_runs(std::mt19937_64& random, std::size_t coun
   std::uintptr_t at = page * (1 + random() % 8);
   for (std::size_t i = 0; i < count; ++i) {
     const std::uintptr_t end = at + page * (1 + random() % 40);
-    runs.push_back({at, end});
+    runs.emplace_back(at, end);
     at = end + page * (1 + random() % 9);
   }
   return runs;

@@ -156,6 +156,7 @@ TEST_CASE("verify: accuses nobody of writes that race with the comparison") {
       REQUIRE_FALSE(tracker.add_arena(arena.range()));
       std::atomic<bool> stop{false};
       std::vector<std::thread> writers;
+      writers.reserve(3);
       for (int writer = 0; writer < 3; ++writer) {
         writers.emplace_back([&, writer] {
           std::mt19937_64 random(static_cast<std::uint64_t>(writer));

@@ -76,7 +76,7 @@ class interpreter {
   symbol* intern(const std::string& name) {
     std::unique_ptr<root<symbol>>& place = symbols_[name];
     if (place == nullptr) {
-      symbol* const fresh = make<symbol>(heap_, name.size());
+      auto* const fresh = make<symbol>(heap_, name.size());
       std::memcpy(bytes(&fresh->header), name.data(), name.size());
       place = std::make_unique<root<symbol>>(heap_.roots(), fresh);
     }
@@ -90,9 +90,9 @@ class interpreter {
     root<object> expression(heap_.roots(), what);
     root<frame> variables(heap_.roots(), where);
     for (;;) {
-      if (symbol* const name = as<symbol>(expression)) return *place_of(*name, variables);
+      if (auto* const name = as<symbol>(expression)) return *place_of(*name, variables);
       if (as<pair>(expression) == nullptr) return expression;
-      const symbol* const head = as<symbol>(car(expression));
+      const auto* const head = as<symbol>(car(expression));
       switch (head == nullptr ? form::none : head->special) {
         case form::quote:
           return second(expression);
@@ -158,7 +158,7 @@ class interpreter {
   }
 
   frame* call(root<object>& called, root<array<object>>& arguments) {
-    frame* const fresh = make<frame>(heap_);
+    auto* const fresh = make<frame>(heap_);
     const closure& procedure = *as<closure>(called);
     heap_.store(fresh->names, procedure.parameters.get());
     heap_.store(fresh->values, arguments.get());
@@ -178,7 +178,7 @@ class interpreter {
     heap_.store(around->outer, variables.get());
     object* const names = cons_of(second(expression), nullptr);
     heap_.store(around->names, names);
-    array<object>* const values = make<array<object>>(heap_, 1);
+    auto* const values = make<array<object>>(heap_, 1);
     heap_.store(around->values, values);
     root<object> loop(heap_.roots(), plain(make_closure(parameters, cdr(cdr(cdr(expression))), around)));
     heap_.store((*around->values)[0], loop.get());
@@ -287,7 +287,7 @@ class interpreter {
         return a[1];
       case operation::make_vector: {
         const auto length = static_cast<std::size_t>(number_of(a[0]));
-        array<object>* const fresh = make<array<object>>(heap_, length);
+        auto* const fresh = make<array<object>>(heap_, length);
         for (std::size_t i = 0; i < length; ++i) heap_.store((*fresh)[i], (*arguments)[1].get());
         return plain(fresh);
       }
@@ -305,7 +305,7 @@ class interpreter {
   // ---- values ----
 
   object* make_number(std::int64_t value) {
-    number* const fresh = make<number>(heap_);
+    auto* const fresh = make<number>(heap_);
     fresh->value = value;
     return plain(fresh);
   }
@@ -315,7 +315,7 @@ class interpreter {
     return cons(kept_first, kept_rest);
   }
   object* cons(root<object>& first, root<object>& rest) {
-    pair* const fresh = make<pair>(heap_);
+    auto* const fresh = make<pair>(heap_);
     heap_.store(fresh->car, first.get());
     heap_.store(fresh->cdr, rest.get());
     return plain(fresh);
@@ -324,7 +324,7 @@ class interpreter {
     root<object> kept_parameters(heap_.roots(), parameters);
     root<object> kept_body(heap_.roots(), body);
     root<frame> kept_frame(heap_.roots(), where);
-    closure* const fresh = make<closure>(heap_);
+    auto* const fresh = make<closure>(heap_);
     heap_.store(fresh->parameters, kept_parameters.get());
     heap_.store(fresh->body, kept_body.get());
     heap_.store(fresh->defined_in, kept_frame.get());
