@@ -1,30 +1,13 @@
-// A pointer slot that another thread may read or write meanwhile.
+// How the heap reads and writes its pointer slots: as its barriers do.
 #ifndef GCHEAP_SLOT_HPP
 #define GCHEAP_SLOT_HPP
 
-#include <atomic>
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define GCHEAP_THREAD_SANITIZER
-#endif
-#endif
+#include <gcbarrier/barrier/slot.hpp>
 
 namespace gcheap {
 
-// On x86-64 both are the plain move. Release and acquire, so that who follows the pointer finds the object
-// filled in.
-inline void* load_slot(void** slot) {
-  return std::atomic_ref(*slot).load(std::memory_order_acquire);
-}
-inline void set_slot(void** slot, void* value) {
-#if defined(__SANITIZE_THREAD__) || defined(GCHEAP_THREAD_SANITIZER)
-  // ThreadSanitizer stores with a lock of its own held, which the handler of a fault would wait for
-  // (mprotect). So the fault comes before, in an instruction that it does not know of.
-  asm volatile("lock orq $0, %0" : "+m"(*slot));
-#endif
-  std::atomic_ref(*slot).store(value, std::memory_order_release);
-}
+using gcbarrier::load_slot;
+using gcbarrier::set_slot;
 
 }  // namespace gcheap
 

@@ -19,6 +19,7 @@
 #include "../run_list.hpp"
 #include "../version.hpp"
 #include "arena_list.hpp"
+#include "slot.hpp"
 #include "write_barrier.hpp"
 
 GCBARRIER_NAMESPACE_BEGIN
@@ -57,7 +58,7 @@ class basic_card_table {
 
   // Atomics that are plain moves: two threads may mark the same card, and a marker may read the slot.
   void store(void** slot, void* value) {
-    std::atomic_ref(*slot).store(value, std::memory_order_release);
+    set_slot(slot, value);
     const std::uintptr_t index = reinterpret_cast<std::uintptr_t>(slot) >> card_shift;
     if constexpr (Marking == card_marking::if_clean) {
       // A retained card counts as dirty, so it is left as it is.

@@ -16,6 +16,7 @@
 #include "../kernel/mapped_array.hpp"
 #include "../version.hpp"
 #include "remembered_slots.hpp"
+#include "slot.hpp"
 #include "write_barrier.hpp"
 
 GCBARRIER_NAMESPACE_BEGIN
@@ -45,7 +46,7 @@ class field_log : public remembered_slots {
   }
 
   void store(void** slot, void* value) {
-    std::atomic_ref(*slot).store(value, std::memory_order_release);
+    set_slot(slot, value);
     const std::uintptr_t at = address_of(slot);
     const bits word = std::atomic_ref(*word_of(at)).load(std::memory_order_relaxed);
     if ((word >> bit_number(at) & 1) != 0) return;

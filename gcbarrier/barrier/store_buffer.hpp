@@ -11,6 +11,7 @@
 #include "../error.hpp"
 #include "../version.hpp"
 #include "remembered_slots.hpp"
+#include "slot.hpp"
 #include "write_barrier.hpp"
 
 GCBARRIER_NAMESPACE_BEGIN
@@ -34,9 +35,8 @@ class store_buffer : public remembered_slots {
   // Most slots are young; of the others, most values are old. Two threads may store to the same slot: the one
   // that saw no young pointer in it lists it, before the world stops.
   void store(void** slot, void* value) {
-    const std::atomic_ref shared(*slot);
-    void* const before = shared.load(std::memory_order_relaxed);
-    shared.store(value, std::memory_order_release);
+    void* const before = std::atomic_ref(*slot).load(std::memory_order_relaxed);
+    set_slot(slot, value);
     if (is_young(slot) || !is_young(value) || is_young(before)) return;
     append(slot);
   }

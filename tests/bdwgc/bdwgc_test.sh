@@ -132,11 +132,12 @@ check 'noticed: the end of a data segment forgotten' loses 'segment tails' soft-
 
 # ---- real runtimes ----
 
-# same_output COMMAND...: stock libgc and each way of ours print the same.
+# same_output COMMAND...: stock libgc and each of these ways of ours print the same.
+ways=('' --generational --manual)
 same_output() {
   stock "$@" >"$scratch/stock" || return
   [[ -s $scratch/stock ]] || return
-  for options in '' --generational --manual; do
+  for options in "${ways[@]}"; do
     # shellcheck disable=SC2086
     ours $options "$@" >"$scratch/ours" || return
     cmp "$scratch/stock" "$scratch/ours" || return
@@ -149,7 +150,12 @@ else
   skip 'Guile' 'guile is not installed (Debian: guile-3.0)'
 fi
 if command -v ecl >/dev/null; then
-  check 'ECL: a program'"'"'s output is the same' same_output ecl --norc --shell "$here/programs/runtime.lisp"
+  # ECL unmaps what a thread leaves, and what is left to mark may lie in it: it crashes in libgc's own incremental mode
+  # too. --generational leaves nothing.
+  ecl=(ecl --norc --shell "$here/programs/runtime.lisp")
+  WITHOUT_THREADS=1 check 'ECL: a program'"'"'s output is the same' same_output "${ecl[@]}"
+  ways=(--generational)
+  check 'ECL: and with threads' same_output "${ecl[@]}"
   check 'ECL: served' says 'as soft-dirty bits' ours -v ecl --norc --eval '(ext:quit 0)'
 else
   skip 'ECL' 'ecl is not installed (Debian: ecl)'

@@ -131,7 +131,9 @@ TEST_CASE_TEMPLATE("a finalizer may allocate, collect and add finalizers, also w
     if (number < 5) heap->template finalize<node>(new_node(*heap, number + 1), again);
   };
   heap->template finalize<node>(new_node(*heap, 1), again);
-  for (int i = 0; i < 1000000 && calls < 5; ++i) {
+  int allocated = 0;
+  while (calls < 5) {
+    REQUIRE(++allocated < 1000000);
     const node* const fresh = new_node(*heap, 77);
     REQUIRE(fresh->number == 77);  // not what the finalizers allocated over
     REQUIRE(fresh->left == nullptr);

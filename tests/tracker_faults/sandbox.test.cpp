@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -28,6 +29,13 @@ using support::run_in_child;
 namespace {
 
 constexpr int could_not_prepare = 100;
+
+// Past what else a child does at its end, and past ThreadSanitizer's _exit(), which writes out what is
+// buffered.
+[[noreturn]] void end(int status) {
+  ::syscall(SYS_exit_group, status);
+  std::abort();
+}
 
 // What uffd_async::adopt promises to keep to; then what the test's own code needs to run and to end, a
 // sanitizer's included.
@@ -89,7 +97,7 @@ TEST_CASE("sandbox: adopted descriptors, in one that kills for all but seven sys
             write_tracker tracker = open_or_die({.adopted = opened});
             status = use_all_of(tracker, heap);
           }
-          ::_exit(status);  // past what else a child does at its end
+          end(status);
         }) == exited(0));
 }
 
@@ -97,11 +105,11 @@ TEST_CASE("sandbox: the same one kills for opening a tracker, and a file") {
   CHECK(run_in_child([] {
           if (!allow_only_what_adopted_trackers_need()) return could_not_prepare;
           (void)write_tracker::open({.mechanism = mechanism_kind::uffd_async});
-          ::_exit(0);
+          end(0);
         }) == killed(SIGSYS));
   CHECK(run_in_child([] {
           if (!allow_only_what_adopted_trackers_need()) return could_not_prepare;
-          ::_exit(::open("/proc/self/maps", O_RDONLY) < 0 ? 1 : 0);
+          end(::open("/proc/self/maps", O_RDONLY) < 0 ? 1 : 0);
         }) == killed(SIGSYS));
 }
 
@@ -109,7 +117,7 @@ TEST_CASE("sandbox: a tracker that was opened before it goes on") {
   CHECK(run_in_child([] {
           armed_tracker one(mechanism_kind::uffd_async);
           if (!allow_only_what_adopted_trackers_need()) return could_not_prepare;
-          ::_exit(cycles(one));
+          end(cycles(one));
         }) == exited(0));
 }
 

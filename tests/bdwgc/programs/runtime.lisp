@@ -67,7 +67,7 @@
 (say "bignums" (mod (factorial 1200) 1000000007) (length (princ-to-string (factorial 1000)))
      (mod (loop for i below 2000 sum (expt i 50)) 998244353) (float (/ (factorial 100) (factorial 98))))
 
-;; Threads, each with its own heap of things and a shared table under a lock.
+;; Threads, each with its own heap of things and a shared table under a lock. None with WITHOUT_THREADS set.
 (defvar *lock* (mp:make-lock))
 (defvar *shared* (make-hash-table :test 'equal))
 (defun work (seed)
@@ -78,12 +78,13 @@
       (when (zerop (mod i 100))
         (mp:with-lock (*lock*) (setf (gethash (cons seed i) *shared*) (list i)))))
     (loop for l across mine sum (reduce #'+ l))))
-(let* ((results (make-array 4))
-       (threads (loop for i below 4
-                      collect (let ((i i))
-                                (mp:process-run-function 'work (lambda () (setf (aref results i) (work (+ 10 i)))))))))
-  (mapc #'mp:process-join threads)
-  (say "threads" results (loop for v being the hash-values of *shared* sum (first v))))
+(unless (ext:getenv "WITHOUT_THREADS")
+  (let* ((results (make-array 4))
+         (threads (loop for i below 4
+                        collect (let ((i i))
+                                  (mp:process-run-function 'work (lambda () (setf (aref results i) (work (+ 10 i)))))))))
+    (mapc #'mp:process-join threads)
+    (say "threads" results (loop for v being the hash-values of *shared* sum (first v)))))
 
 ;; A file: written and read in pieces.
 (defvar *name* (format nil "~a/gcbarrier-~d.txt" (or (ext:getenv "TMPDIR") "/tmp") (ext:getpid)))
@@ -96,27 +97,28 @@
 (delete-file *name*)
 
 ;; A socket on the loopback: a thread echoes lines backwards.
-(let ((listener (make-instance 'sb-bsd-sockets:inet-socket :type :stream :protocol :tcp))
-      (client (make-instance 'sb-bsd-sockets:inet-socket :type :stream :protocol :tcp)))
-  (sb-bsd-sockets:socket-bind listener #(127 0 0 1) 0)
-  (sb-bsd-sockets:socket-listen listener 1)
-  (let ((echo (mp:process-run-function
-               'echo
-               (lambda ()
-                 (let ((port (sb-bsd-sockets:socket-make-stream (sb-bsd-sockets:socket-accept listener)
-                                                                :input t :output t :buffering :full)))
-                   (loop for line = (read-line port nil nil) while line
-                         do (write-line (reverse line) port)
-                            (finish-output port))
-                   (close port))))))
-    (sb-bsd-sockets:socket-connect client #(127 0 0 1) (nth-value 1 (sb-bsd-sockets:socket-name listener)))
-    (let ((port (sb-bsd-sockets:socket-make-stream client :input t :output t :buffering :full)))
-      (say "socket" (loop for i below 1000
-                          do (write-line (reverse (princ-to-string (+ i 100000))) port)
-                             (finish-output port)
-                          sum (parse-integer (read-line port))))
-      (close port))
-    (mp:process-join echo)))
+(unless (ext:getenv "WITHOUT_THREADS")
+  (let ((listener (make-instance 'sb-bsd-sockets:inet-socket :type :stream :protocol :tcp))
+        (client (make-instance 'sb-bsd-sockets:inet-socket :type :stream :protocol :tcp)))
+    (sb-bsd-sockets:socket-bind listener #(127 0 0 1) 0)
+    (sb-bsd-sockets:socket-listen listener 1)
+    (let ((echo (mp:process-run-function
+                 'echo
+                 (lambda ()
+                   (let ((port (sb-bsd-sockets:socket-make-stream (sb-bsd-sockets:socket-accept listener)
+                                                                  :input t :output t :buffering :full)))
+                     (loop for line = (read-line port nil nil) while line
+                           do (write-line (reverse line) port)
+                              (finish-output port))
+                     (close port))))))
+      (sb-bsd-sockets:socket-connect client #(127 0 0 1) (nth-value 1 (sb-bsd-sockets:socket-name listener)))
+      (let ((port (sb-bsd-sockets:socket-make-stream client :input t :output t :buffering :full)))
+        (say "socket" (loop for i below 1000
+                            do (write-line (reverse (princ-to-string (+ i 100000))) port)
+                               (finish-output port)
+                            sum (parse-integer (read-line port))))
+        (close port))
+      (mp:process-join echo))))
 (let ((count 0))
   (walk (lambda (n) (declare (ignore n)) (incf count)) *tree*)
   (say "tree, at the end" count))
