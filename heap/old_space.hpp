@@ -45,7 +45,8 @@ class old_space {
   [[nodiscard]] mutated_types* mutated() const { return mutated_.get(); }
 
   void on_growth(grow_function grow) { grow_ = std::move(grow); }
-  // Called with memory that a sweep is about to write to, most of whose pages hold dead objects.
+  // Called with memory that a sweep is about to write to, more than a quarter of whose pages hold dead
+  // objects.
   void on_frees(std::function<void(gcbarrier::address_range)> announce) { announce_ = std::move(announce); }
 
   // Memory for one object, which the caller fills in before the next collection; null where there is no room

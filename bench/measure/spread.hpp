@@ -45,31 +45,48 @@ samples each_repetition(F f, const samples& first, const Others&... others) {
   return made;
 }
 
-// f of the medians, and between low and high where it lies with 90 % confidence: the 5th and 95th percentile
-// of what it would have been with other repetitions, drawn from those that were made (a bootstrap). All must
-// be from the same repetitions, so that what slowed all of them down in one is drawn together.
-template <class F, class... Others>
-spread of_medians(F f, const samples& first, const Others&... others) {
+// f of the medians, which it is given as a vector, and between low and high where it lies with 90 %
+// confidence: the 5th and 95th percentile of what it would have been with other repetitions, drawn from those
+// that were made (a bootstrap). All must be from the same repetitions, so that what slowed all of them down
+// in one is drawn together.
+template <class F>
+spread of_all_medians(F f, const std::vector<samples>& all) {
   constexpr std::size_t drawings = 400;
-  const std::size_t count = std::min({first.size(), others.size()...});
+  std::size_t count = all.empty() ? 0 : all.front().size();
+  for (const samples& one : all) count = std::min(count, one.size());
   if (count == 0) return {};
   std::mt19937 random(1);
   std::uniform_int_distribution<std::size_t> any(0, count - 1);
-  std::vector<std::size_t> drawn(count);
-  const auto median_of_drawn = [&](const samples& from) {
-    samples picked;
-    picked.reserve(count);
-    for (const std::size_t i : drawn) picked.push_back(from[i]);
-    return spread_of(picked).median;
-  };
+  std::vector<double> medians(all.size());
   samples results;
   for (std::size_t i = 0; i < drawings; ++i) {
+    std::vector<std::size_t> drawn(count);
     for (std::size_t& one : drawn) one = any(random);
-    results.push_back(f(median_of_drawn(first), median_of_drawn(others)...));
+    for (std::size_t which = 0; which < all.size(); ++which) {
+      samples picked;
+      picked.reserve(count);
+      for (const std::size_t at : drawn) picked.push_back(all[which][at]);
+      medians[which] = spread_of(picked).median;
+    }
+    results.push_back(f(medians));
   }
   std::sort(results.begin(), results.end());
-  return {results[drawings / 20], f(spread_of(first).median, spread_of(others).median...),
-          results[drawings - 1 - drawings / 20]};
+  for (std::size_t which = 0; which < all.size(); ++which) medians[which] = spread_of(all[which]).median;
+  return {results[drawings / 20], f(medians), results[drawings - 1 - drawings / 20]};
+}
+
+// The same with an argument for each.
+template <class F, class... Samples>
+spread of_medians(F f, const Samples&... all) {
+  const auto spread_out = [&]<std::size_t... I>(const std::vector<double>& medians,
+                                                std::index_sequence<I...> /*indices*/) {
+    return f(medians[I]...);
+  };
+  return of_all_medians(
+      [&](const std::vector<double>& medians) {
+        return spread_out(medians, std::index_sequence_for<Samples...>{});
+      },
+      {all...});
 }
 
 }  // namespace gcbench

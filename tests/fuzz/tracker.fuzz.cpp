@@ -200,9 +200,14 @@ class driver {
 
   // ---- arenas ----
 
+  // Of half of the arenas, as far as there is memory. Takes no input, so that the corpus keeps its meaning.
+  static std::size_t reserve_behind(address_range range) {
+    return range.bytes() / fake_kernel::page % 2 == 0 ? 0
+                                                      : std::min(range.bytes(), everything.end - range.end);
+  }
   void add() {
     const address_range range = some_range();
-    if (tracker_.add_arena(range, input_.below(8) * fake_kernel::page)) return;
+    if (tracker_.add_arena(range, reserve_behind(range))) return;
     each(range, [](page_model& page) { page = {.tracked = true, .must = true}; });
     begins_[(range.begin - fake_kernel::base) / fake_kernel::page] = range.end;
   }
@@ -225,7 +230,7 @@ class driver {
     if (begin == 0 || end > everything.end) return;
     const std::uintptr_t before = end_of(begin);
     const gcbarrier::error why = tracker_.resize_arena(
-        reinterpret_cast<const void*>(begin), pages * fake_kernel::page, input_.below(8) * fake_kernel::page);
+        reinterpret_cast<const void*>(begin), pages * fake_kernel::page, reserve_behind({begin, end}));
     if (end <= before) {  // shorter even after an error
       each({end, before}, [](page_model& page) { page = {}; });
       end_of(begin) = end;

@@ -92,7 +92,7 @@ TEST_CASE_FIXTURE(fixture, "a sweep frees what is not marked, for use again, and
   for (std::size_t i = 0; i < objects.size() / 2; ++i) REQUIRE(add(64 << 10) != nullptr);
 }
 
-TEST_CASE_FIXTURE(fixture, "a sweep announces memory in which most pages hold dead objects, and no other") {
+TEST_CASE_FIXTURE(fixture, "a sweep announces memory in which many pages hold dead objects, and no other") {
   std::vector<object*> objects;
   for (int i = 0; i < 8192; ++i) objects.push_back(add(1008));  // 8 MiB
   std::vector<address_range> announced;
