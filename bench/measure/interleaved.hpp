@@ -2,9 +2,11 @@
 #ifndef GCBENCH_MEASURE_INTERLEAVED_HPP
 #define GCBENCH_MEASURE_INTERLEAVED_HPP
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <random>
 #include <utility>
 #include <vector>
 
@@ -26,8 +28,9 @@ void keep(const T& value) {
   asm volatile("" : : "g"(value) : "memory");
 }
 
-// Runs all of its measurements once in every repetition, each time beginning with another one: what changes
-// on the machine from second to second then changes for all of them.
+// Runs all of its measurements once in every repetition, each time in another order: what changes on the
+// machine from second to second then changes for all of them, and none always comes after the same other one
+// and what that left in the caches. The orders are random, and the same in each run.
 class interleaved {
  public:
   // One measurement: does what it does once, and returns what it took.
@@ -35,16 +38,17 @@ class interleaved {
 
   // Returns its number.
   std::size_t add(measurement one) {
+    order_.push_back(all_.size());
     all_.push_back({std::move(one), {}});
     return all_.size() - 1;
   }
 
   void repeat_once() {
-    for (std::size_t i = 0; i < all_.size(); ++i) {
-      auto& [measure, taken] = all_[(repetitions_ + i) % all_.size()];
+    std::shuffle(order_.begin(), order_.end(), random_);
+    for (const std::size_t which : order_) {
+      auto& [measure, taken] = all_[which];
       taken.push_back(measure());
     }
-    ++repetitions_;
   }
 
   // Repeats until the time is used up, but no more than `most` times and no less than `least`. One more
@@ -67,7 +71,8 @@ class interleaved {
     samples taken;
   };
   std::vector<measured> all_;
-  std::size_t repetitions_ = 0;
+  std::vector<std::size_t> order_;
+  std::mt19937 random_{1};
 };
 
 }  // namespace gcbench

@@ -60,15 +60,23 @@ TEST_CASE("of_medians: the interval is as wide as the repetitions disagree") {
   CHECK(wide.high - wide.low >= 10);
 }
 
-TEST_CASE("interleaved: every repetition runs everything once, beginning with another") {
+TEST_CASE("interleaved: every repetition runs everything once, in another order") {
   std::string order;
   gcbench::interleaved both;
   const auto a = both.add([&] { return order += 'a', 1.0; });
   const auto b = both.add([&] { return order += 'b', 2.0; });
-  both.repeat(3, 3, std::chrono::nanoseconds(0));
-  CHECK(order == "abbaabba");  // the first pair is the warm-up
-  CHECK(both.taken(a) == samples{1, 1, 1});
-  CHECK(both.taken(b) == samples{2, 2, 2});
+  constexpr std::size_t repetitions = 20;
+  both.repeat(repetitions, repetitions, std::chrono::nanoseconds(0));
+  REQUIRE(order.size() == 2 * (repetitions + 1));  // the first pair is the warm-up
+  int a_first = 0;
+  for (std::size_t i = 0; i < order.size(); i += 2) {
+    CHECK(order[i] != order[i + 1]);
+    a_first += order[i] == 'a' ? 1 : 0;
+  }
+  CHECK(a_first > 2);
+  CHECK(a_first < 19);
+  CHECK(both.taken(a) == samples(repetitions, 1.0));
+  CHECK(both.taken(b) == samples(repetitions, 2.0));
 }
 
 TEST_CASE("interleaved: stops when the time is over, but not before the least") {
