@@ -93,8 +93,8 @@ TEST_CASE_FIXTURE(fixture, "a sweep frees what is not marked, for use again, and
 }
 
 TEST_CASE_FIXTURE(fixture, "a sweep announces memory in which many pages hold dead objects, and no other") {
-  std::vector<object*> objects;
-  for (int i = 0; i < 8192; ++i) objects.push_back(add(1008));  // 8 MiB
+  std::vector<object*> objects(8192);
+  for (object*& one : objects) one = add(1008);  // 8 MiB in all
   std::vector<address_range> announced;
   space->old->on_frees([&](address_range range) { announced.push_back(range); });
   const auto in_announced = [&](const object* o) {

@@ -143,7 +143,7 @@ TEST_CASE("policy, tracker: what the collector announces is protected again, and
   auto tracker = tracked_by(opened<uffd_async>());
   REQUIRE_FALSE(tracker.add_arena(arena.range()));
   tracker.arm();
-  for (int cycle = 0; cycle < 20; ++cycle) {
+  for (std::size_t cycle = 0; cycle < 20; ++cycle) {
     arena.write(3);
     CHECK(pages_of(tracker.peek(), arena).contains(3));
     REQUIRE_FALSE(tracker.expect_writes(arena.range(8, 32)));
@@ -151,7 +151,7 @@ TEST_CASE("policy, tracker: what the collector announces is protected again, and
     tracker.arm();
     const auto set = pages_of(tracker.peek(), arena);
     for (std::size_t page = 8; page < 40; ++page) REQUIRE_FALSE(set.contains(page));
-    const auto written = static_cast<std::size_t>(10 + cycle);  // another each time, or it becomes hot
+    const std::size_t written = 10 + cycle;  // another each time, or it becomes hot
     arena.write(written);
     CHECK(pages_of(tracker.peek(), arena).contains(written));
     tracker.arm();
