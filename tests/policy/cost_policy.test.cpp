@@ -131,13 +131,15 @@ struct growing {
   std::size_t pages = 0;
   std::size_t last_protected = 0;  // of the new pages
 
-  void cycle(std::size_t tenths_written) {
+  // The first `opened` pages are unprotected by the collector.
+  void cycle(std::size_t tenths_written, std::size_t opened = 0) {
+    if (opened != 0) cost_policy::opened(history, pages_at(0, opened));
     gcbarrier::run_list written;
     REQUIRE_FALSE(written.reserve(pages + 1));
     for (std::size_t page = 0; page < pages; ++page) {
       const bool is_new = page + step >= pages;
-      if (history[page].state & gcbarrier::page_record::unprotected ||
-          (is_new && page % 10 < tenths_written)) {
+      const bool faults = is_new && page % 10 < tenths_written;
+      if (history[page].state & gcbarrier::page_record::unprotected || faults || page < opened) {
         written.append(pages_at(page, 1));
       }
     }
@@ -193,8 +195,7 @@ TEST_CASE_FIXTURE(growing, "cost policy: what was opened without a fault is nobo
   cycle(0);
   cycle(0);
   for (int i = 0; i < 50; ++i) {
-    cost_policy::opened(history, pages_at(0, 100));
-    cycle(0);
+    cycle(0, 100);
     // As cold as before: protected again at once.
     for (std::size_t page = 0; page < 100; ++page) {
       REQUIRE(history[page].level() == 0);
