@@ -100,8 +100,8 @@ class basic_write_tracker {
     if (const error why = check_memory(all)) return why;
     if (const error why = make_room(arenas_.size() + 1, attached_bytes() + all.bytes())) return why;
     arena fresh(calls_);
-    if (const error why = fresh.reserve(all)) return why;
-    if (const error why = fresh.cover(range)) return why;
+    if (const error why = fresh.cover(all)) return why;
+    (void)fresh.cover(range);  // smaller: cannot fail
     fresh.clear_bits();
     if (in_child()) start_over();
     if (const error why = attach(all)) return why;
@@ -341,13 +341,6 @@ class basic_write_tracker {
     std::uintptr_t known_end = 0;
     bool since_loss = false;
 
-    // Room in the tables for as much as `all`, so that cover() of that, or less, cannot fail.
-    error reserve(address_range all) {
-      const address_range now = range;
-      const error why = cover(all);
-      (void)cover(now);
-      return why;
-    }
     error cover(address_range to) {
       for (page_bitmap* bits : {&reported, &retained, &always}) {
         if (const error why = bits->cover(to, kernel::page_size())) return why;
@@ -484,13 +477,11 @@ class basic_write_tracker {
     }
     if (const error why = check_memory(added)) return why;
     if (const error why = make_room(arenas_.size(), attached_bytes() + added.bytes())) return why;
-    if (const error why = one.reserve(all)) return why;
-    if (const error why = attach(all)) {
-      lose(one, why);
-      return why;
-    }
-    one.attached = all;
-    return {};
+    error why = one.cover(all);
+    if (!why && (why = attach(all))) lose(one, why);
+    (void)one.cover(one.range);  // smaller: cannot fail, nor does what grows up to here later
+    if (!why) one.attached = all;
+    return why;
   }
 
   // Tries to attach a lost arena again; all of it counts as written until the next arming.

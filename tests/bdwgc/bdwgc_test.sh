@@ -150,8 +150,8 @@ else
   skip 'Guile' 'guile is not installed (Debian: guile-3.0)'
 fi
 if command -v ecl >/dev/null; then
-  # ECL unmaps what a thread leaves, and what is left to mark may lie in it: it crashes in libgc's own incremental mode
-  # too. --generational leaves nothing.
+  # With threads that end ECL crashes now and then where libgc marks incrementally, in libgc's own mode too: see
+  # docs/bdwgc.md. It was not seen with --generational.
   ecl=(ecl --norc --shell "$here/programs/runtime.lisp")
   WITHOUT_THREADS=1 check 'ECL: a program'"'"'s output is the same' same_output "${ecl[@]}"
   ways=(--generational)
